@@ -1,0 +1,177 @@
+//! Reading and writing bytes at offsets: the two traits that every layer of this project speaks.
+//!
+//! All offsets and sizes are in **bytes**.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a fixed size that several threads may read at once, each at its own offset.
+///
+/// A disk, an image file, a qcow2 image and a partition inside any of them all look the same to a reader.
+pub trait ReadAt: Send + Sync {
+    /// Size in bytes. It does not change while the value lives.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` from `offset` (bytes). Reading past [`size`](ReadAt::size) is an error of kind
+    /// [`io::ErrorKind::UnexpectedEof`], never a short read.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+}
+
+/// A virtual disk of a running machine: readable, writable, flushable from several threads.
+pub trait BlockDevice: ReadAt {
+    /// Writes all of `data` at `offset` (bytes). It is durable only after [`flush`](BlockDevice::flush).
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+
+    /// Makes every completed write durable (`fdatasync`): the guest's FLUSH CACHE.
+    fn flush(&self) -> io::Result<()>;
+}
+
+/// The error for a read or write that leaves the device: what was asked and what there is.
+pub fn past_end(offset: u64, len: usize, size: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        format!("{len} bytes at offset {offset} lie past the end ({size} bytes)"),
+    )
+}
+
+/// Whether `len` bytes at `offset` lie inside `size` bytes.
+pub fn in_bounds(offset: u64, len: usize, size: u64) -> bool {
+    u64::try_from(len)
+        .ok()
+        .and_then(|len| offset.checked_add(len))
+        .is_some_and(|end| end <= size)
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buf)
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buf)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..)?.get(..buf.len()))
+            .ok_or_else(|| past_end(offset, buf.len(), self.size()))?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A part of something readable, as a thing of its own: a partition of a disk.
+#[derive(Clone)]
+pub struct Window<T> {
+    inner: T,
+    start: u64,
+    size: u64,
+}
+
+impl<T: ReadAt> Window<T> {
+    /// The bytes `range` of `inner`; an error if they are not all there.
+    pub fn new(inner: T, range: Range<u64>) -> io::Result<Self> {
+        if range.start > range.end || range.end > inner.size() {
+            let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            return Err(past_end(range.start, len, inner.size()));
+        }
+        Ok(Window {
+            inner,
+            start: range.start,
+            size: range.end.saturating_sub(range.start),
+        })
+    }
+}
+
+impl<T: ReadAt> ReadAt for Window<T> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if !in_bounds(offset, buf.len(), self.size) {
+            return Err(past_end(offset, buf.len(), self.size));
+        }
+        self.inner.read_at(self.start.saturating_add(offset), buf)
+    }
+}
+
+/// A [`ReadAt`] with a position, for libraries that want `Read + Seek`.
+#[derive(Clone)]
+pub struct Cursor<T> {
+    inner: T,
+    position: u64,
+}
+
+impl<T: ReadAt> Cursor<T> {
+    /// Starts at offset 0.
+    pub fn new(inner: T) -> Self {
+        Cursor { inner, position: 0 }
+    }
+}
+
+impl<T: ReadAt> io::Read for Cursor<T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.inner.size().saturating_sub(self.position);
+        let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.inner.read_at(self.position, &mut buf[..len])?;
+        self.position = self.position.saturating_add(len as u64);
+        Ok(len)
+    }
+}
+
+impl<T: ReadAt> io::Seek for Cursor<T> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            io::SeekFrom::Start(offset) => Some(offset),
+            io::SeekFrom::End(delta) => self.inner.size().checked_add_signed(delta),
+            io::SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
+        };
+        self.position = target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek before the start"))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek, SeekFrom};
+
+    #[test]
+    fn a_window_shows_its_part_and_nothing_else() {
+        let window = Window::new(vec![0u8, 1, 2, 3, 4, 5], 2..5).unwrap();
+        let mut buf = [0; 3];
+        window.read_at(0, &mut buf).unwrap();
+        assert_eq!(buf, [2, 3, 4]);
+        assert_eq!(
+            window.read_at(1, &mut buf).unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert!(window.read_at(u64::MAX, &mut buf).is_err());
+        assert!(Window::new(vec![0u8; 4], 2..5).is_err());
+    }
+
+    #[test]
+    fn a_cursor_reads_to_the_end_and_refuses_to_seek_before_the_start() {
+        let mut cursor = Cursor::new(vec![1u8, 2, 3]);
+        assert_eq!(cursor.seek(SeekFrom::End(-2)).unwrap(), 1);
+        let mut rest = Vec::new();
+        cursor.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, [2, 3]);
+        assert!(cursor.seek(SeekFrom::Current(-4)).is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! Bytes on disks: sources, partition tables, used-block maps, qcow2 images, files inside guest filesystems.
+//!
+//! This crate knows no command line and no operating system. Data flows one way:
+//! [`source`] → [`partition`] table → [`usedmap`] of each volume → [`layout`] (what must be copied) → [`qcow2`] image.
+#![forbid(unsafe_code)]
+
+pub mod extent;
+pub mod guestfs;
+pub mod io;
+pub mod layout;
+pub mod partition;
+pub mod qcow2;
+pub mod source;
+pub mod usedmap;
+
+pub use extent::ExtentSet;
+pub use io::{BlockDevice, ReadAt};

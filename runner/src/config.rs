@@ -1,0 +1,135 @@
+//! What a machine is made of, as plain values: the plan that `p2v launch` resolves and the runner carries out.
+
+use disk::{BlockDevice, ReadAt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Cylinders, heads, sectors as the old PC's firmware reported them (INT 13h, after translation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Cylinders.
+    pub cylinders: u32,
+    /// Heads, 1–255.
+    pub heads: u32,
+    /// Sectors a track, 1–63.
+    pub sectors: u32,
+}
+
+/// A hard disk on the IDE controller.
+#[derive(Clone)]
+pub struct DiskConfig {
+    /// Where its bytes are.
+    pub backend: Arc<dyn BlockDevice>,
+    /// The geometry to force on the firmware; `None` leaves it to SeaBIOS.
+    pub geometry: Option<Geometry>,
+    /// IDENTIFY model, at most 40 characters.
+    pub model: String,
+    /// IDENTIFY serial number, at most 20 characters.
+    pub serial: String,
+}
+
+/// What the CD-ROM drive holds.
+#[derive(Clone)]
+pub enum CdromConfig {
+    /// No drive at all.
+    Absent,
+    /// A drive with an empty tray.
+    Empty,
+    /// A drive with this disc (2048-byte sectors).
+    Disc(Arc<dyn ReadAt>),
+}
+
+/// Which device the firmware starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootOrder {
+    /// Hard disk, then CD-ROM.
+    DiskFirst,
+    /// CD-ROM, then hard disk.
+    CdromFirst,
+}
+
+/// What the hardware clock shows when the machine starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RtcBase {
+    /// Coordinated universal time (Linux).
+    Utc,
+    /// The host's local time (Windows, DOS).
+    LocalTime,
+}
+
+/// Where the first serial port goes.
+#[derive(Debug)]
+pub enum SerialConfig {
+    /// Nowhere: the port is there and its output is dropped.
+    Null,
+    /// This process's standard input and output.
+    Stdio,
+    /// Output is appended to a file.
+    File(PathBuf),
+}
+
+/// Everything the runner needs. All of it was opened and checked by the caller.
+pub struct MachineConfig {
+    /// The machine's name, for messages and window titles.
+    pub name: String,
+    /// Guest memory in bytes, a multiple of 1 MiB.
+    pub memory: u64,
+    /// Virtual processors, 1–8.
+    pub cpus: u8,
+    /// Up to 4 hard disks, less one if there is a CD-ROM drive: primary master, primary slave, …
+    pub disks: Vec<DiskConfig>,
+    /// The CD-ROM drive (secondary master).
+    pub cdrom: CdromConfig,
+    /// The order of boot devices.
+    pub boot: BootOrder,
+    /// What the clock shows.
+    pub rtc: RtcBase,
+    /// First serial port.
+    pub serial: SerialConfig,
+    /// SeaBIOS, the 256 KiB build.
+    pub bios: Vec<u8>,
+    /// SeaBIOS's VGA BIOS for the standard VGA.
+    pub vga_bios: Vec<u8>,
+    /// Where the control socket is made; `None` for none.
+    pub control_socket: Option<PathBuf>,
+    /// Where the firmware's debug output (port 402h) is written; `None` switches the port off.
+    pub firmware_log: Option<PathBuf>,
+}
+
+/// How a machine ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The guest powered itself off (ACPI S5 or APM).
+    PoweredOff,
+    /// `quit` on the control socket, SIGTERM or SIGINT.
+    Quit,
+}
+
+/// Why a machine could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no usable KVM: what is missing, and what to do about it.
+    #[error("{problem}\n{advice}")]
+    NoKvm {
+        /// What is missing.
+        problem: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A system call failed while the machine was built or run.
+    #[error("{what}: {source}")]
+    System {
+        /// What was being done.
+        what: String,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The configuration cannot be carried out.
+    #[error("{0}")]
+    Config(String),
+    /// The virtual processor stopped in a way that cannot be continued.
+    #[error("the virtual processor stopped: {0}")]
+    Vcpu(String),
+}

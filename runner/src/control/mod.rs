@@ -1,0 +1,35 @@
+//! The control socket: a subset of QEMU's QMP, and the client that `p2v screenshot`, `type`, `shutdown` use.
+
+use crate::input::InputEvent;
+use crate::video::Frame;
+
+/// Whether the virtual processors run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// They do.
+    Running,
+    /// `stop` was asked for.
+    Paused,
+    /// The machine is ending.
+    Shutdown,
+}
+
+/// What the control socket (and later the window and VNC) can ask of a machine. The machine implements it.
+pub trait Control: Send + Sync {
+    /// Running or paused.
+    fn state(&self) -> RunState;
+    /// The screen as it is now.
+    fn screenshot(&self) -> Frame;
+    /// Hands key, button and pointer events to the guest, in order.
+    fn input(&self, events: &[InputEvent]);
+    /// Presses the power button: the guest decides.
+    fn power_button(&self);
+    /// Presses the reset button.
+    fn reset(&self);
+    /// Halts the virtual processors; disks are flushed.
+    fn pause(&self);
+    /// Lets them run again.
+    fn resume(&self);
+    /// Ends the process after the disks are flushed.
+    fn quit(&self);
+}

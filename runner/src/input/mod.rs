@@ -1,0 +1,27 @@
+//! Keyboard and mouse: the i8042 controller, and the events that front ends send.
+
+/// One event from a front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputEvent {
+    /// A key by its QEMU QKeyCode name (`a`, `ret`, `shift`, `kp_5`, …), pressed or released.
+    Key {
+        /// QKeyCode name.
+        code: String,
+        /// Pressed (else released).
+        down: bool,
+    },
+    /// A mouse button: `left`, `middle`, `right`, `wheel-up`, `wheel-down`.
+    Button {
+        /// Name as in QMP's `InputButton`.
+        name: String,
+        /// Pressed (else released).
+        down: bool,
+    },
+    /// A relative movement in mouse counts; positive is right and down.
+    Move {
+        /// Right.
+        dx: i32,
+        /// Down.
+        dy: i32,
+    },
+}

@@ -1,0 +1,14 @@
+//! The virtual PC: an i440FX/PIIX3 machine on KVM that SeaBIOS knows and old systems have drivers for.
+//!
+//! Data flows one way: guest exit → bus → device → backend. Devices are plain state machines that run without KVM.
+
+pub mod config;
+pub mod control;
+pub mod device;
+pub mod input;
+pub mod machine;
+pub mod storage;
+pub mod video;
+
+pub use config::{MachineConfig, Outcome, RunError};
+pub use machine::run;

@@ -1,0 +1,2 @@
+//! Recipes that make disks, words for guest tests.
+#![forbid(unsafe_code)]
