@@ -6,7 +6,9 @@ pub mod config;
 pub mod control;
 pub mod device;
 pub mod input;
+pub mod kvm;
 pub mod machine;
+pub mod pci;
 pub mod storage;
 pub mod video;
 
