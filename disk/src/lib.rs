@@ -10,8 +10,10 @@ pub mod io;
 pub mod layout;
 pub mod partition;
 pub mod qcow2;
+pub mod raw;
 pub mod source;
 pub mod usedmap;
 
 pub use extent::ExtentSet;
 pub use io::{BlockDevice, ReadAt};
+pub use raw::RawFile;
