@@ -1,7 +1,7 @@
 //! What can go wrong with a qcow2 image.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An image that cannot be read, written or understood.
 #[derive(Debug, thiserror::Error)]
@@ -38,4 +38,43 @@ pub enum Qcow2Error {
         /// The image file.
         path: PathBuf,
     },
+}
+
+impl Qcow2Error {
+    /// The system's `source` error, met on the image at `path`.
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Qcow2Error::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// The image at `path` breaks a rule of the format.
+    pub(super) fn invalid(path: &Path, reason: impl Into<String>) -> Self {
+        Qcow2Error::Invalid {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// The image at `path` needs something this reader does not have.
+    pub(super) fn unsupported(path: &Path, feature: impl Into<String>) -> Self {
+        Qcow2Error::Unsupported {
+            path: path.to_owned(),
+            feature: feature.into(),
+        }
+    }
+}
+
+/// For [`ReadAt`](crate::ReadAt), whose errors are the system's: the kind is kept, the whole message too.
+impl From<Qcow2Error> for io::Error {
+    fn from(error: Qcow2Error) -> Self {
+        let kind = match &error {
+            Qcow2Error::Io { source, .. } => source.kind(),
+            Qcow2Error::Invalid { .. } => io::ErrorKind::InvalidData,
+            Qcow2Error::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Qcow2Error::Locked { .. } => io::ErrorKind::ResourceBusy,
+        };
+        io::Error::new(kind, error)
+    }
 }
