@@ -1,5 +1,13 @@
 //! Which operating system is on a disk, and (later) the edits it needs to start on other hardware.
+//!
+//! Data flows one way: [`disk::layout`] → [`inspect`]: each volume that has a reader is opened once → [`linux`],
+//! [`windows`] and [`dos`] each look for their systems → [`Findings`].
 #![forbid(unsafe_code)]
+
+mod dos;
+mod executable;
+mod linux;
+mod volumes;
 
 use disk::ReadAt;
 use disk::layout::DiskLayout;
@@ -19,7 +27,7 @@ pub enum Family {
 }
 
 /// An operating system found on a disk.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct System {
     /// Windows, Linux, DOS.
     pub family: Family,
@@ -41,8 +49,36 @@ pub struct System {
     pub notes: Vec<String>,
 }
 
-/// Looks for operating systems on every volume of `disk`. What cannot be read is noted, never fatal.
+/// What [`inspect`] found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Findings {
+    /// The operating systems, in the order of their partitions.
+    pub systems: Vec<System>,
+    /// Volumes whose filesystem was recognised but could not be opened.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A volume that could not be looked into.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unreadable {
+    /// Partition number; 0 for a filesystem on the whole disk.
+    pub partition: u32,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+/// Looks for operating systems on every volume of `disk`. What cannot be read is reported, never fatal.
+pub fn inspect(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> Findings {
+    let (mut volumes, unreadable) = volumes::open_all(disk, layout);
+    let mut systems = linux::find(&mut volumes);
+    for volume in &mut volumes {
+        systems.extend(dos::find(volume));
+    }
+    systems.sort_by_key(|system| system.partition);
+    Findings { systems, unreadable }
+}
+
+/// The systems of [`inspect`] alone.
 pub fn find_systems(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> Vec<System> {
-    let _ = (disk, layout);
-    todo!()
+    inspect(disk, layout).systems
 }

@@ -1,0 +1,181 @@
+//! ext2, ext3 and ext4, through the `ext4-view` crate.
+//!
+//! A journal that waits for recovery is applied in memory by the crate: one sees what the next mount would see. If
+//! the journal itself is damaged, the filesystem is read as it stands.
+
+use super::guard::Guard;
+use super::volume::Volume;
+use super::{GuestFs, GuestFsError, components, read_growing};
+use crate::io::ReadAt;
+use ext4_view::{Ext4, Ext4Error};
+use std::sync::Arc;
+
+const KIND: &str = "ext4";
+/// Where the superblock lies, in bytes. Its fields: kernel documentation, "ext4 data structures", super block.
+const SUPERBLOCK: u64 = 1024;
+/// More block groups than any real filesystem has (a 16 TiB one of 1 KiB blocks has 2 M): the crate allocates for
+/// all of them.
+const MOST_GROUPS: u64 = 4 << 20;
+/// More names than this in one folder are not listed.
+const MOST_NAMES: usize = 1_000_000;
+
+/// An ext2/3/4 volume.
+pub(super) struct Ext {
+    fs: Ext4,
+    guard: Guard,
+}
+
+impl Ext {
+    pub(super) fn open(inner: Arc<dyn ReadAt>) -> Result<Self, GuestFsError> {
+        let guard = Guard::default();
+        // The group descriptors are read at once: 64 bytes for every 8 to 128 MiB.
+        let descriptors = inner.size() / (64 << 10);
+        let fs = guard.run(KIND, descriptors, || {
+            let mut volume = Volume::new(Arc::clone(&inner), guard.clone());
+            let mut superblock = vec![0; 1024];
+            volume.read_bytes(SUPERBLOCK, &mut superblock).map_err(damaged)?;
+            check_size(&superblock, inner.size())?;
+            let error = match Ext4::load(Box::new(volume)) {
+                Ok(fs) => return Ok(fs),
+                Err(error) => error,
+            };
+            let Some(patch) = without_recovery(&superblock) else {
+                return Err(translate(error, "/"));
+            };
+            let mut volume = Volume::new(Arc::clone(&inner), guard.clone());
+            volume.patch(SUPERBLOCK, patch);
+            Ext4::load(Box::new(volume)).map_err(|_| translate(error, "/"))
+        })?;
+        Ok(Ext { fs, guard })
+    }
+}
+
+impl GuestFs for Ext {
+    fn size(&mut self, path: &str) -> Result<u64, GuestFsError> {
+        self.guard.run(KIND, 0, || {
+            let metadata = self.fs.metadata(&*absolute(path)).map_err(|e| translate(e, path))?;
+            if !metadata.file_type().is_regular_file() {
+                return Err(not_a_file(path));
+            }
+            Ok(metadata.len())
+        })
+    }
+
+    fn read_start(&mut self, path: &str, len: u64) -> Result<Vec<u8>, GuestFsError> {
+        self.guard.run(KIND, len, || {
+            let mut file = self.fs.open(&*absolute(path)).map_err(|e| translate(e, path))?;
+            read_growing(len, |buf| file.read_bytes(buf).map_err(|e| translate(e, path)))
+        })
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        self.guard
+            .run(KIND, 0, || {
+                self.fs.exists(&*absolute(path)).map_err(|e| translate(e, path))
+            })
+            .unwrap_or(false)
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<String>, GuestFsError> {
+        self.guard.run(KIND, 0, || {
+            let mut names = Vec::new();
+            for entry in self.fs.read_dir(&*absolute(path)).map_err(|e| translate(e, path))? {
+                let entry = entry.map_err(|e| translate(e, path))?;
+                let name = String::from_utf8_lossy(entry.file_name().as_ref()).into_owned();
+                if name != "." && name != ".." {
+                    names.push(name);
+                }
+                if names.len() > MOST_NAMES {
+                    return Err(damaged(format!("the folder {path} has more than {MOST_NAMES} entries")));
+                }
+            }
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+}
+
+/// The path as the crate wants it: `..` is left to it, because it depends on symbolic links.
+fn absolute(path: &str) -> String {
+    let mut absolute = String::from("/");
+    for (place, part) in components(path).enumerate() {
+        if place > 0 {
+            absolute.push('/');
+        }
+        absolute.push_str(part);
+    }
+    absolute
+}
+
+/// Refuses sizes that the volume cannot have, before the crate allocates by them.
+fn check_size(superblock: &[u8], size: u64) -> Result<(), GuestFsError> {
+    let blocks = u64::from(field(superblock, 0x4));
+    let log_block_size = field(superblock, 0x18);
+    let blocks_per_group = u64::from(field(superblock, 0x20));
+    if log_block_size > 6 || blocks_per_group == 0 {
+        return Err(damaged("the superblock has an impossible block or group size"));
+    }
+    let is_64bit = field(superblock, INCOMPAT) & 0x80 != 0;
+    let high = if is_64bit {
+        u64::from(field(superblock, 0x150))
+    } else {
+        0
+    };
+    let blocks = high << 32 | blocks;
+    if blocks / blocks_per_group > MOST_GROUPS {
+        let reason = format!("the superblock speaks of {blocks} blocks in groups of {blocks_per_group}");
+        return Err(damaged(format!("{reason}, on a volume of {size} bytes")));
+    }
+    Ok(())
+}
+
+const INCOMPAT: usize = 0x60;
+const RO_COMPAT: usize = 0x64;
+
+/// The superblock without the "needs recovery" flag, and without metadata checksums: its own would be wrong now, and
+/// blocks whose newer version lies in the journal may have stale ones. `None` if no recovery is due.
+fn without_recovery(superblock: &[u8]) -> Option<Vec<u8>> {
+    const NEEDS_RECOVERY: u32 = 0x4;
+    const METADATA_CSUM: u32 = 0x400;
+    if field(superblock, INCOMPAT) & NEEDS_RECOVERY == 0 {
+        return None;
+    }
+    let mut patched = superblock.to_vec();
+    for (place, bit) in [(INCOMPAT, NEEDS_RECOVERY), (RO_COMPAT, METADATA_CSUM)] {
+        let value = field(superblock, place) & !bit;
+        patched.get_mut(place..place + 4)?.copy_from_slice(&value.to_le_bytes());
+    }
+    Some(patched)
+}
+
+/// A little-endian field of the superblock.
+fn field(superblock: &[u8], place: usize) -> u32 {
+    let bytes = superblock.get(place..place + 4).and_then(|b| b.try_into().ok());
+    bytes.map_or(0, u32::from_le_bytes)
+}
+
+fn damaged(reason: impl ToString) -> GuestFsError {
+    GuestFsError::Damaged {
+        kind: KIND,
+        reason: reason.to_string(),
+    }
+}
+
+fn not_a_file(path: &str) -> GuestFsError {
+    GuestFsError::WrongKind {
+        path: path.to_owned(),
+        expected: "a regular file",
+    }
+}
+
+fn translate(error: Ext4Error, path: &str) -> GuestFsError {
+    match error {
+        Ext4Error::NotFound => GuestFsError::NotFound(path.to_owned()),
+        Ext4Error::IsADirectory | Ext4Error::IsASpecialFile => not_a_file(path),
+        Ext4Error::NotADirectory => GuestFsError::WrongKind {
+            path: path.to_owned(),
+            expected: "a folder",
+        },
+        error => damaged(error),
+    }
+}

@@ -1,0 +1,118 @@
+//! FAT12, FAT16 and FAT32, through the `fatfs` crate.
+
+use super::guard::Guard;
+use super::volume::Volume;
+use super::{GuestFs, GuestFsError, components, read_growing};
+use crate::io::ReadAt;
+use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+const KIND: &str = "FAT";
+/// A FAT folder has at most 65 536 entries of 32 bytes (specification, "Directory Structure").
+const MOST_ENTRIES: usize = 65_536;
+
+/// A FAT volume.
+pub(super) struct Fat {
+    fs: FileSystem<Volume>,
+    guard: Guard,
+}
+
+/// What a path leads to.
+enum Found<'a> {
+    Folder(Dir<'a, Volume>),
+    File(DirEntry<'a, Volume>),
+}
+
+impl Fat {
+    pub(super) fn open(inner: Arc<dyn ReadAt>) -> Result<Self, GuestFsError> {
+        let guard = Guard::default();
+        let fs = guard.run(KIND, 0, || {
+            let volume = Volume::new(inner, guard.clone());
+            FileSystem::new(volume, FsOptions::new()).map_err(|e| damaged(&e))
+        })?;
+        Ok(Fat { fs, guard })
+    }
+
+    fn walk(&self, path: &str) -> Result<Found<'_>, GuestFsError> {
+        let mut here = Found::Folder(self.fs.root_dir());
+        for part in components(path) {
+            let Found::Folder(folder) = here else {
+                return Err(GuestFsError::NotFound(path.to_owned()));
+            };
+            let entry = find(&folder, part)?.ok_or_else(|| GuestFsError::NotFound(path.to_owned()))?;
+            here = if entry.is_dir() {
+                Found::Folder(entry.to_dir())
+            } else {
+                Found::File(entry)
+            };
+        }
+        Ok(here)
+    }
+
+    fn file(&self, path: &str) -> Result<DirEntry<'_, Volume>, GuestFsError> {
+        match self.walk(path)? {
+            Found::File(entry) => Ok(entry),
+            Found::Folder(_) => Err(GuestFsError::WrongKind {
+                path: path.to_owned(),
+                expected: "a regular file",
+            }),
+        }
+    }
+}
+
+impl GuestFs for Fat {
+    fn size(&mut self, path: &str) -> Result<u64, GuestFsError> {
+        self.guard.run(KIND, 0, || Ok(self.file(path)?.len()))
+    }
+
+    fn read_start(&mut self, path: &str, len: u64) -> Result<Vec<u8>, GuestFsError> {
+        self.guard.run(KIND, len, || {
+            let mut file = self.file(path)?.to_file();
+            read_growing(len, |buf| file.read(buf).map_err(|e| damaged(&e)))
+        })
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        self.guard.run(KIND, 0, || self.walk(path).map(|_| ())).is_ok()
+    }
+
+    fn list(&mut self, path: &str) -> Result<Vec<String>, GuestFsError> {
+        self.guard.run(KIND, 0, || {
+            let Found::Folder(folder) = self.walk(path)? else {
+                return Err(GuestFsError::WrongKind {
+                    path: path.to_owned(),
+                    expected: "a folder",
+                });
+            };
+            let mut names = Vec::new();
+            for entry in folder.iter().take(MOST_ENTRIES) {
+                let name = entry.map_err(|e| damaged(&e))?.file_name();
+                if name != "." && name != ".." {
+                    names.push(name);
+                }
+            }
+            names.sort_unstable();
+            Ok(names)
+        })
+    }
+}
+
+/// The entry of this long or short name, whatever its case.
+fn find<'a>(folder: &Dir<'a, Volume>, name: &str) -> Result<Option<DirEntry<'a, Volume>>, GuestFsError> {
+    let wanted = name.to_lowercase();
+    for entry in folder.iter().take(MOST_ENTRIES) {
+        let entry = entry.map_err(|e| damaged(&e))?;
+        if entry.file_name().to_lowercase() == wanted || entry.short_file_name().to_lowercase() == wanted {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+fn damaged(error: &io::Error) -> GuestFsError {
+    GuestFsError::Damaged {
+        kind: KIND,
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,56 @@
+//! The volumes of a disk whose files can be read, each opened once.
+
+use crate::Unreadable;
+use disk::ReadAt;
+use disk::guestfs::{self, GuestFs};
+use disk::io::Window;
+use disk::layout::{DiskLayout, PartitionContents};
+use disk::usedmap::VolumeKind;
+use std::sync::Arc;
+
+/// The most that is read of a text file: configuration files have a few KiB.
+const TEXT_LIMIT: u64 = 1 << 20;
+
+/// A volume with its files.
+pub(crate) struct MountedVolume {
+    /// Partition number; 0 for a filesystem on the whole disk.
+    pub(crate) partition: u32,
+    pub(crate) kind: VolumeKind,
+    pub(crate) fs: Box<dyn GuestFs>,
+}
+
+impl MountedVolume {
+    /// A small text file, if it is there and can be read. Bytes that are not UTF-8 are replaced.
+    pub(crate) fn text(&mut self, path: &str) -> Option<String> {
+        let bytes = self.fs.read(path, TEXT_LIMIT).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Opens every volume that has a reader.
+pub(crate) fn open_all(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> (Vec<MountedVolume>, Vec<Unreadable>) {
+    let mut volumes = Vec::new();
+    let mut unreadable = Vec::new();
+    for contents in &layout.contents {
+        let partition = contents.partition.as_ref().map_or(0, |partition| partition.number);
+        let kind = contents.volume.kind;
+        match open(disk, contents) {
+            Ok(Some(fs)) => volumes.push(MountedVolume { partition, kind, fs }),
+            Ok(None) => {}
+            Err(error) => unreadable.push(Unreadable {
+                partition,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    (volumes, unreadable)
+}
+
+fn open(
+    disk: &Arc<dyn ReadAt>,
+    contents: &PartitionContents,
+) -> Result<Option<Box<dyn GuestFs>>, guestfs::GuestFsError> {
+    let end = contents.start.saturating_add(contents.size).min(disk.size());
+    let window = Window::new(Arc::clone(disk), contents.start.min(end)..end)?;
+    guestfs::open(contents.volume.kind, Arc::new(window))
+}
