@@ -1,10 +1,18 @@
 //! The whole disk at a glance: its table, its volumes, and the bytes that a capture must copy.
 
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+
 use crate::extent::ExtentSet;
-use crate::io::ReadAt;
-use crate::partition::{Partition, PartitionTable};
-use crate::usedmap::Volume;
+use crate::io::{ReadAt, Window};
+use crate::partition::{Partition, PartitionTable, Scheme, read_table};
+use crate::usedmap::{Volume, VolumeKind, map_volume};
 use serde::Serialize;
+use std::io;
+use std::ops::Range;
+
+/// How much of a disk's start and of its end is copied whatever the volumes say, in bytes: boot loaders live behind
+/// the table, RAID and dynamic-disk metadata at the end.
+const ENDS: u64 = 1 << 20;
 
 /// One partition (or the whole disk where there is no table) with what is on it.
 #[derive(Clone, Debug, Serialize)]
@@ -36,7 +44,107 @@ pub struct DiskLayout {
 }
 
 /// Reads table and volumes of `disk` and works out what must be copied. `sector` is the logical sector size.
-pub fn scan<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> std::io::Result<DiskLayout> {
-    let _ = (disk, sector);
-    todo!()
+///
+/// Only what a mapped volume says to be free is left out. Gaps between partitions are copied, whatever their size:
+/// something may live there that no table knows. A table or a volume that cannot be read (a failing disk) is no
+/// error either: all of it is to be copied, as far as that goes.
+pub fn scan<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<DiskLayout> {
+    let size = disk.size();
+    let table = read_table(disk, sector).unwrap_or_else(|error| PartitionTable {
+        scheme: Scheme::None,
+        disk_id: None,
+        partitions: Vec::new(),
+        warnings: vec![format!(
+            "the partition table cannot be read ({error}): everything is copied"
+        )],
+        trusted: false,
+    });
+    let mut contents = Vec::new();
+    if table.scheme == Scheme::None {
+        contents.push(contents_of(disk, None, 0..size)?);
+    }
+    for partition in table.partitions.iter().filter(|partition| !partition.container) {
+        let range = partition.range.start.min(size)..partition.range.end.min(size);
+        if !range.is_empty() {
+            contents.push(contents_of(disk, Some(partition), range)?);
+        }
+    }
+    contents.sort_by_key(|content| (content.start, content.size));
+    if !table.trusted {
+        for content in contents.iter_mut().filter(|content| content.volume.mapped) {
+            let note = "copied whole because the partition table cannot be trusted";
+            content.volume.copy_whole(content.size, note);
+        }
+    }
+    let used = used_bytes(&contents, size);
+    Ok(DiskLayout {
+        size,
+        sector,
+        table,
+        contents,
+        used,
+    })
+}
+
+/// Recognises and maps what lies in `range` of `disk`.
+fn contents_of<D: ReadAt + ?Sized>(
+    disk: &D,
+    partition: Option<&Partition>,
+    range: Range<u64>,
+) -> io::Result<PartitionContents> {
+    let size = range.end.saturating_sub(range.start);
+    let mut volume = map_volume(&Window::new(disk, range.clone())?).unwrap_or_else(|error| {
+        let mut unreadable = Volume::whole(VolumeKind::Unknown, "unreadable", size);
+        unreadable.copy_whole(size, format!("its structures cannot be read ({error}): copied whole"));
+        unreadable
+    });
+    if volume.mapped && partition.is_some_and(is_part_of_a_set) {
+        let note = "copied whole because it may be one piece of a volume that spans several partitions or disks";
+        volume.copy_whole(size, note);
+    }
+    Ok(PartitionContents {
+        partition: partition.cloned(),
+        start: range.start,
+        size,
+        volume,
+    })
+}
+
+/// Partitions whose filesystem may be only the first piece of something larger: Windows dynamic disks and storage
+/// spaces, members of RAID arrays.
+fn is_part_of_a_set(partition: &Partition) -> bool {
+    matches!(
+        partition.type_code.as_str(),
+        "0x42"
+            | "0xfd"
+            | "5808C8AA-7E8F-42E0-85D2-E1E90434CFB3"
+            | "AF9B60A0-1431-4F62-BC68-3311714A69AD"
+            | "E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D"
+            | "A19D880F-05FC-4D3B-A006-743F0F84911E"
+    )
+}
+
+/// The disk without what mapped volumes leave out. Where partitions overlap, each one's used bytes count.
+fn used_bytes(contents: &[PartitionContents], size: u64) -> ExtentSet {
+    let mapped = || contents.iter().filter(|content| content.volume.mapped);
+    let covered: ExtentSet = mapped()
+        .map(|content| content.start..content.start.saturating_add(content.size).min(size))
+        .collect();
+    let mut ranges = vec![0..ENDS.min(size), size.saturating_sub(ENDS)..size];
+    ranges.extend(covered.complement(size).iter());
+    let unmapped = contents.iter().filter(|content| !content.volume.mapped);
+    ranges.extend(unmapped.map(|content| content.start..content.start.saturating_add(content.size).min(size)));
+    for content in mapped() {
+        let absolute = |offset: u64| content.start.saturating_add(offset).min(size);
+        ranges.extend(
+            content
+                .volume
+                .used
+                .iter()
+                .map(|used| absolute(used.start)..absolute(used.end)),
+        );
+    }
+    // In ascending order each range is added in constant time.
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.into_iter().collect()
 }

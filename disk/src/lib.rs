@@ -4,6 +4,8 @@
 //! [`source`] → [`partition`] table → [`usedmap`] of each volume → [`layout`] (what must be copied) → [`qcow2`] image.
 #![forbid(unsafe_code)]
 
+mod bytes;
+mod checksum;
 pub mod extent;
 pub mod guestfs;
 pub mod io;

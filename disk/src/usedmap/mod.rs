@@ -1,8 +1,14 @@
 //! Used-block maps: which bytes of a volume its filesystem says are in use. One file per filesystem.
 
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+
+mod signature;
+
 use crate::extent::ExtentSet;
 use crate::io::ReadAt;
 use serde::Serialize;
+use signature::Signature;
+use std::io;
 
 /// What was recognised on a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,9 +51,64 @@ pub struct Volume {
     pub mapped: bool,
 }
 
+impl Volume {
+    /// A volume of `size` bytes that is copied whole.
+    pub(crate) fn whole(kind: VolumeKind, label_of_kind: impl Into<String>, size: u64) -> Self {
+        Volume {
+            kind,
+            label_of_kind: label_of_kind.into(),
+            label: None,
+            uuid: None,
+            block_size: None,
+            used: ExtentSet::from_range(0..size),
+            notes: Vec::new(),
+            mapped: false,
+        }
+    }
+
+    /// Gives up skipping anything on this volume, for the reason in `note`. `size` is the volume's in bytes.
+    pub(crate) fn copy_whole(&mut self, size: u64, note: impl Into<String>) {
+        self.used = ExtentSet::from_range(0..size);
+        self.mapped = false;
+        self.notes.push(note.into());
+    }
+}
+
 /// Recognises what is on `volume` and maps its used bytes. What is not recognised, inconsistent or encrypted
 /// comes back as a whole, with a note that says why; only I/O errors are errors.
-pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> std::io::Result<Volume> {
-    let _ = volume;
-    todo!()
+pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
+    let size = volume.size();
+    let found = signature::all(volume)?;
+    let mut names = found.iter().map(|signature| signature.name());
+    let Some(first) = found.first() else {
+        return Ok(Volume::whole(VolumeKind::Unknown, "unknown", size));
+    };
+    if found.len() > 1 {
+        let mut whole = Volume::whole(VolumeKind::Other, names.next().unwrap_or_default(), size);
+        let others: Vec<_> = names.collect();
+        whole.copy_whole(
+            size,
+            format!("it also bears the signature of {}: copied whole", others.join(" and ")),
+        );
+        return Ok(whole);
+    }
+    Ok(match first {
+        Signature::Ext => Volume::whole(VolumeKind::Ext, "ext", size),
+        Signature::Ntfs => Volume::whole(VolumeKind::Ntfs, "NTFS", size),
+        Signature::Fat => Volume::whole(VolumeKind::Fat, "FAT", size),
+        Signature::Swap => Volume::whole(VolumeKind::Swap, "swap", size),
+        Signature::Other(name) => {
+            let mut whole = Volume::whole(VolumeKind::Other, *name, size);
+            whole.copy_whole(
+                size,
+                format!("free space of {name} cannot be told apart yet: copied whole"),
+            );
+            whole
+        }
+    })
+}
+
+/// The name of what is on `volume`, from its signature alone; `None` if nothing is known.
+pub(crate) fn recognise<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Option<&'static str>> {
+    Ok(signature::all(volume)?.first().map(Signature::name))
 }

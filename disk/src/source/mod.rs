@@ -1,10 +1,21 @@
 //! Where a capture reads from: a block device or an image file, opened read-only.
 
+mod in_use;
+mod list;
+mod read;
+mod sysfs;
+
 use crate::extent::ExtentSet;
 use crate::io::ReadAt;
+use crate::partition;
 use serde::Serialize;
+use std::fs;
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use sysfs::{DeviceNumber, System};
+
+pub use list::list_disks;
 
 /// What kind of thing a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,13 +93,49 @@ pub enum SourceError {
 #[derive(Debug)]
 pub struct Source {
     info: SourceInfo,
+    files: read::Files,
 }
 
 impl Source {
     /// Opens `path` read-only and asks the system what it is.
+    ///
+    /// An image file has no sector size of its own: 512 bytes are assumed unless its GPT lies where only a disk
+    /// with 4096-byte sectors has it.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let _ = path;
-        todo!()
+        let failed = |source| SourceError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        // Asked before opening: opening a FIFO waits for its writer, opening some character devices does things.
+        kind_of(path, &fs::metadata(path).map_err(failed)?)?;
+        let files = read::Files::open(path).map_err(failed)?;
+        let metadata = files.metadata().map_err(failed)?;
+        let kind = kind_of(path, &metadata)?;
+        let size = files.size().map_err(failed)?;
+        let system = System::running();
+        let mut info = match kind {
+            SourceKind::BlockDevice => system.describe(path, DeviceNumber::of(metadata.rdev())),
+            SourceKind::ImageFile => SourceInfo {
+                path: path.to_owned(),
+                kind,
+                size,
+                logical_sector: 512,
+                physical_sector: 512,
+                model: None,
+                serial: None,
+                wwn: None,
+                rotational: None,
+                removable: false,
+                in_use: system.uses_of_file(path),
+            },
+        };
+        info.size = size;
+        let mut source = Source { info, files };
+        if kind == SourceKind::ImageFile && partition::looks_like_4k(&source) {
+            source.info.logical_sector = 4096;
+            source.info.physical_sector = 4096;
+        }
+        Ok(source)
     }
 
     /// What was found when it was opened.
@@ -96,16 +143,22 @@ impl Source {
         &self.info
     }
 
-    /// Fills `buf` from `offset`, past the page cache where the kernel allows it (O_DIRECT) and else through it.
-    /// Fastest when `offset`, the length and the address of `buf` are multiples of 4096.
+    /// Fills `buf` from `offset`, past the page cache where the kernel allows it (`O_DIRECT`) and else through it,
+    /// leaving nothing behind in it. `offset` and the address of `buf` must be multiples of 4096 for the direct way;
+    /// a rest of the length that is not goes through the page cache.
+    ///
+    /// An unreadable sector is an error that keeps the kernel's number (`EIO`); `buf` then holds nothing of worth.
     pub fn read_bulk(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.read_at(offset, buf)
+        self.files.read_bulk(offset, buf, self.info.size)
     }
 
     /// The parts of an image file that hold data (`SEEK_DATA`/`SEEK_HOLE`): what lies outside reads as zeros.
     /// The whole range for block devices and filesystems that cannot tell.
     pub fn data_extents(&self) -> io::Result<ExtentSet> {
-        Ok(ExtentSet::from_range(0..self.info.size))
+        match self.info.kind {
+            SourceKind::BlockDevice => Ok(ExtentSet::from_range(0..self.info.size)),
+            SourceKind::ImageFile => self.files.data_extents(self.info.size),
+        }
     }
 }
 
@@ -113,12 +166,31 @@ impl ReadAt for Source {
     fn size(&self) -> u64 {
         self.info.size
     }
-    fn read_at(&self, _offset: u64, _buf: &mut [u8]) -> io::Result<()> {
-        todo!()
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.files.read_buffered(offset, buf, self.info.size)
     }
 }
 
-/// Every disk of this computer (not partitions, not loop devices without a file), for `p2v disks`.
-pub fn list_disks() -> io::Result<Vec<SourceInfo>> {
-    todo!()
+/// Block device or image file; anything else is refused by name.
+fn kind_of(path: &Path, metadata: &fs::Metadata) -> Result<SourceKind, SourceError> {
+    let file_type = metadata.file_type();
+    let what = if file_type.is_block_device() {
+        return Ok(SourceKind::BlockDevice);
+    } else if file_type.is_file() {
+        return Ok(SourceKind::ImageFile);
+    } else if file_type.is_dir() {
+        "a directory"
+    } else if file_type.is_fifo() {
+        "a named pipe"
+    } else if file_type.is_char_device() {
+        "a character device"
+    } else if file_type.is_socket() {
+        "a socket"
+    } else {
+        "something else"
+    };
+    Err(SourceError::NotADisk {
+        path: path.to_owned(),
+        what,
+    })
 }

@@ -1,0 +1,80 @@
+//! Partition types in words.
+//!
+//! Source: UEFI 2.10 §5.2.2 and §5.3.3, `sfdisk --label dos|gpt --list-types`, the Discoverable Partitions Specification.
+
+/// The name of an MBR type.
+pub(super) fn mbr_type_name(kind: u8) -> Option<&'static str> {
+    Some(match kind {
+        0x01 => "FAT12",
+        0x04 => "FAT16, under 32 MiB",
+        0x05 => "Extended",
+        0x06 => "FAT16",
+        0x07 => "NTFS, exFAT or HPFS",
+        0x0B => "FAT32",
+        0x0C => "FAT32 (LBA)",
+        0x0E => "FAT16 (LBA)",
+        0x0F => "Extended (LBA)",
+        0x11 => "Hidden FAT12",
+        0x12 => "Manufacturer's diagnostics",
+        0x14 | 0x16 | 0x1E => "Hidden FAT16",
+        0x17 => "Hidden NTFS",
+        0x1B | 0x1C => "Hidden FAT32",
+        0x27 => "Windows recovery",
+        0x42 => "Windows dynamic disk",
+        0x82 => "Linux swap",
+        0x83 => "Linux",
+        0x84 => "Hibernation",
+        0x85 => "Linux extended",
+        0x88 => "Linux plain text",
+        0x8E => "Linux LVM",
+        0xA5 => "FreeBSD",
+        0xA6 => "OpenBSD",
+        0xA8 => "macOS UFS",
+        0xA9 => "NetBSD",
+        0xAB => "macOS boot",
+        0xAF => "macOS HFS+",
+        0xBE => "Solaris boot",
+        0xBF => "Solaris",
+        0xDE => "Dell utility",
+        0xEB => "BeOS",
+        0xEE => "Protective entry of a GPT",
+        0xEF => "EFI system",
+        0xFB => "VMware VMFS",
+        0xFD => "Linux RAID",
+        _ => return None,
+    })
+}
+
+/// The name of a GPT type, given in upper case.
+pub(super) fn gpt_type_name(guid: &str) -> Option<&'static str> {
+    Some(match guid {
+        "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" => "EFI system",
+        "21686148-6449-6E6F-744E-656564454649" => "BIOS boot",
+        "024DEE41-33E7-11D3-9D69-0008C781F39F" => "MBR partition scheme",
+        "E3C9E316-0B5C-4DB8-817D-F92DF00215AE" => "Microsoft reserved",
+        "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7" => "Microsoft basic data",
+        "DE94BBA4-06D1-4D40-A16A-BFD50179D6AC" => "Windows recovery",
+        "5808C8AA-7E8F-42E0-85D2-E1E90434CFB3" => "Windows dynamic disk metadata",
+        "AF9B60A0-1431-4F62-BC68-3311714A69AD" => "Windows dynamic disk data",
+        "E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D" => "Windows storage spaces",
+        "0FC63DAF-8483-4772-8E79-3D69D8477DE4" => "Linux filesystem",
+        "44479540-F297-41B2-9AF7-D131D5F0458A" => "Linux root (x86)",
+        "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" => "Linux root (x86-64)",
+        "933AC7E1-2EB4-4F13-B844-0E14E2AEF915" => "Linux home",
+        "BC13C2FF-59E6-4262-A352-B275FD6F7172" => "Linux extended boot",
+        "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F" => "Linux swap",
+        "E6D6D379-F507-44C2-A23C-238F2A3DF928" => "Linux LVM",
+        "A19D880F-05FC-4D3B-A006-743F0F84911E" => "Linux RAID",
+        "CA7D7CCB-63ED-4C53-861C-1742536059CC" => "Linux LUKS",
+        "48465300-0000-11AA-AA11-00306543ECAC" => "macOS HFS+",
+        "7C3457EF-0000-11AA-AA11-00306543ECAC" => "macOS APFS",
+        "426F6F74-0000-11AA-AA11-00306543ECAC" => "macOS boot",
+        "516E7CB4-6ECF-11D6-8FF8-00022D09712B" => "FreeBSD",
+        "83BD6B9D-7F41-11DC-BE0B-001560B84F0F" => "FreeBSD boot",
+        "516E7CB5-6ECF-11D6-8FF8-00022D09712B" => "FreeBSD swap",
+        "516E7CB6-6ECF-11D6-8FF8-00022D09712B" => "FreeBSD UFS",
+        "516E7CBA-6ECF-11D6-8FF8-00022D09712B" => "FreeBSD ZFS",
+        "6A898CC3-1DD2-11B2-99A6-080020736631" => "ZFS",
+        _ => return None,
+    })
+}
