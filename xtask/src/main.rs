@@ -1,4 +1,46 @@
-//! Developer commands: `cargo xtask demo|test|bench|fuzz|rig`.
+//! Developer commands: `cargo xtask demo|test|bench|fuzz|rig|packages`.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod fixture;
+mod packages;
+mod process;
+mod rig;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer commands of p2v.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the Debian packages that building, running and testing need
+    Packages(packages::Args),
+    /// Make a disk by its recipe, or find the one that was made before, and print its path
+    Fixture(fixture::Args),
+    /// Run a command where a hardware-like KVM is: here, or in an emulated machine that has one
+    Rig(rig::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Rig(args) => rig::run(&args),
+    };
+    finish(result)
+}
+
+/// Prints an error with its causes, one a line; a message should say what to do next.
+fn finish(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
