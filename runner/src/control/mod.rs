@@ -1,4 +1,23 @@
 //! The control socket: a subset of QEMU's QMP, and the client that `p2v screenshot`, `type`, `shutdown` use.
+//!
+//! [`Server`] turns lines on a Unix socket into calls of [`Control`], which the machine implements; what happens in
+//! the machine goes the other way through [`Events`]. [`Client`] is the other end; it speaks to QEMU as well.
+
+mod client;
+mod commands;
+mod error;
+mod events;
+mod framing;
+mod screendump;
+mod server;
+mod socket;
+mod text;
+
+pub use client::Client;
+pub use error::{ClientError, ServerError};
+pub use events::{Event, Events};
+pub use server::Server;
+pub use text::{Keystroke, UntypableChar, keystrokes};
 
 use crate::input::InputEvent;
 use crate::video::Frame;
@@ -15,6 +34,8 @@ pub enum RunState {
 }
 
 /// What the control socket (and later the window and VNC) can ask of a machine. The machine implements it.
+///
+/// No method may block for long: they are called from the thread of one client, and [`Server::stop`] waits for it.
 pub trait Control: Send + Sync {
     /// Running or paused.
     fn state(&self) -> RunState;

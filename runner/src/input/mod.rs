@@ -1,5 +1,16 @@
 //! Keyboard and mouse: the i8042 controller, and the events that front ends send.
 
+mod i8042;
+mod keyboard;
+pub mod keycodes;
+mod mouse;
+mod translate;
+
+#[cfg(test)]
+mod tests;
+
+pub use i8042::{I8042, I8042Lines};
+
 /// One event from a front end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputEvent {
@@ -10,7 +21,7 @@ pub enum InputEvent {
         /// Pressed (else released).
         down: bool,
     },
-    /// A mouse button: `left`, `middle`, `right`, `wheel-up`, `wheel-down`.
+    /// A mouse button: `left`, `middle`, `right`, `side`, `extra`, `wheel-up`, `wheel-down`.
     Button {
         /// Name as in QMP's `InputButton`.
         name: String,
