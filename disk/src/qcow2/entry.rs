@@ -1,9 +1,5 @@
 //! L1 and L2 table entries: where a cluster is. Source: QEMU's `docs/interop/qcow2.txt`, section "Cluster mapping".
-#![warn(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 /// The cluster is referred to once: a writer need not look at its reference count.
 const COPIED: u64 = 1 << 63;
@@ -121,7 +117,10 @@ mod tests {
     fn the_specification_s_example() {
         // For 64 KiB clusters the offset has 54 bits, the number of additional sectors the 8 above them.
         let entry = COMPRESSED | 3 << 54 | 0x1_2345;
-        let expected = L2Entry::Compressed { offset: 0x1_2345, max_len: 4 * 512 - 0x145 };
+        let expected = L2Entry::Compressed {
+            offset: 0x1_2345,
+            max_len: 4 * 512 - 0x145,
+        };
         assert_eq!(L2Entry::decode(entry, 16, true), expected);
         assert_eq!(L2Entry::decode(COPIED | 0x5_0000, 16, true), L2Entry::Plain(0x5_0000));
         assert_eq!(L2Entry::decode(COPIED | 0x5_0001, 16, true), L2Entry::Zero);

@@ -1,10 +1,6 @@
 //! The qcow2 header: what an image is. Source: QEMU's `docs/interop/qcow2.txt`, sections "Header" and
 //! "Header extensions".
-#![warn(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 /// Bytes that every image starts with.
 pub(super) const MAGIC: [u8; 4] = *b"QFI\xfb";
@@ -188,7 +184,8 @@ impl Header {
 
     /// Entries that the L1 table must have for a disk of this size.
     pub(super) fn l1_entries_needed(&self) -> u64 {
-        self.size.div_ceil(1 << self.cluster_bits.saturating_add(self.l2_bits()))
+        self.size
+            .div_ceil(1 << self.cluster_bits.saturating_add(self.l2_bits()))
     }
 
     fn check_l1(&self) -> Result<(), HeaderError> {

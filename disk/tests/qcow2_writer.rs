@@ -1,0 +1,210 @@
+//! Images that we write, judged by `qemu-img`.
+
+mod qcow2_tools;
+
+use disk::ReadAt;
+use disk::qcow2::{Compression, EncodedCluster, Image, Qcow2Error, Summary, Writer, WriterOptions};
+use proptest::prelude::*;
+use qcow2_tools::{check_clean, compare, content, qemu_img, qemu_img_fails};
+use std::path::Path;
+
+fn options(virtual_size: u64, cluster_bits: u32, compression: Compression) -> WriterOptions {
+    WriterOptions {
+        virtual_size,
+        cluster_bits,
+        compression,
+    }
+}
+
+/// Writes `disk` to a new image, its clusters in the order of `order`.
+fn write(path: &Path, disk: &[u8], options: WriterOptions, order: impl IntoIterator<Item = u64>) -> Summary {
+    let mut writer = Writer::create(path, options).unwrap();
+    let mut encoder = writer.encoder().unwrap();
+    let size = writer.cluster_size() as usize;
+    for number in order {
+        let start = number as usize * size;
+        let mut cluster = disk[start..disk.len().min(start + size)].to_vec();
+        cluster.resize(size, 0);
+        let encoded = encoder.encode(&cluster).unwrap();
+        writer.append(number, &encoded).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Any disk, cluster size, method and order.
+    #[test]
+    fn qemu_reads_what_was_written(
+        cluster_bits in prop::sample::select(vec![9u32, 10, 12, 16, 17, 21]),
+        compression in prop::sample::select(vec![
+            Compression::None, Compression::Zlib, Compression::Zstd(1), Compression::Zstd(3)]),
+        pieces in prop::collection::vec((0u8..4, 1usize..400_000), 1..24),
+        seed: u64,
+        shuffle: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = content(&pieces, seed);
+        let clusters = (disk.len() as u64).div_ceil(1 << cluster_bits);
+        let mut order: Vec<u64> = (0..clusters).collect();
+        if shuffle {
+            order.sort_by_key(|number| (number ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        }
+        let (raw, image) = (folder.path().join("disk.raw"), folder.path().join("disk.qcow2"));
+        std::fs::write(&raw, &disk).unwrap();
+        let summary = write(&image, &disk, options(disk.len() as u64, cluster_bits, compression), order);
+        prop_assert_eq!(summary.file_size, std::fs::metadata(&image).unwrap().len());
+        check_clean(&image);
+        compare(&image, &raw);
+
+        let ours = Image::open(&image).unwrap();
+        let mut back = vec![1; disk.len()];
+        ours.read_at(0, &mut back).unwrap();
+        prop_assert!(back == disk);
+    }
+}
+
+#[test]
+fn zeros_take_no_space_and_a_huge_disk_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    let size = 64u64 << 40;
+    let mut writer = Writer::create(&image, options(size, 16, Compression::Zstd(1))).unwrap();
+    let mut encoder = writer.encoder().unwrap();
+    let mut block = vec![0; 65536];
+    assert!(matches!(encoder.encode(&block).unwrap(), EncodedCluster::Zero));
+    writer.append(7, &EncodedCluster::Zero).unwrap();
+    // One cluster in each of 2 000 places far apart: 125 MiB of L2 tables. Then the same places again.
+    let places = 2000;
+    let step = (size >> 16) / places;
+    for round in 0..2 {
+        for place in 0..places {
+            block[..8].copy_from_slice(&(place * 2 + round + 1).to_le_bytes());
+            let encoded = encoder.encode(&block).unwrap();
+            writer.append(place * step + round, &encoded).unwrap();
+        }
+    }
+    let last = (size >> 16) - 1;
+    let encoded = encoder.encode(&vec![7; 65536]).unwrap();
+    writer.append(last, &encoded).unwrap();
+    writer.finish().unwrap();
+    let peak = qcow2_tools::peak_memory();
+    check_clean(&image);
+
+    let ours = Image::open(&image).unwrap();
+    assert_eq!(ours.size(), size);
+    let allocated = ours.allocated().unwrap();
+    assert_eq!(allocated.bytes(), (2 * places + 1) * 65536);
+    let mut number = [0; 8];
+    for place in 0..places {
+        ours.read_at((place * step + 1) << 16, &mut number).unwrap();
+        assert_eq!(u64::from_le_bytes(number), place * 2 + 2);
+    }
+    ours.read_at(size - 8, &mut number).unwrap();
+    assert_eq!(number, [7; 8]);
+    assert!(peak < 128 << 20, "{peak} bytes of memory at the peak");
+}
+
+#[test]
+fn many_tiny_pieces_in_one_cluster_of_the_file() {
+    // Each cluster of the file has room for more pieces than its reference count of 16 bits can tell. `qemu-img
+    // check` does not decompress, so pieces of a few bytes may stand for clusters.
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    let clusters = 140_000u64;
+    let mut writer = Writer::create(&image, options(clusters << 21, 21, Compression::Zlib)).unwrap();
+    let tiny = EncodedCluster::Compressed(vec![1; 12]);
+    for cluster in 0..clusters {
+        writer.append(cluster, &tiny).unwrap();
+    }
+    writer.finish().unwrap();
+    check_clean(&image);
+}
+
+#[test]
+fn a_file_that_exists_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    std::fs::write(&image, "photos").unwrap();
+    let error = Writer::create(&image, options(1 << 20, 16, Compression::None))
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("disk.qcow2"), "{error}");
+    assert_eq!(std::fs::read(&image).unwrap(), b"photos");
+}
+
+#[test]
+fn unfinished_images_are_no_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    let mut writer = Writer::create(&image, options(8 << 20, 16, Compression::Zstd(1))).unwrap();
+    let mut encoder = writer.encoder().unwrap();
+    for cluster in 0..100 {
+        let data = encoder.encode(&vec![cluster as u8 + 1; 65536]).unwrap();
+        writer.append(cluster, &data).unwrap();
+    }
+    assert!(matches!(Image::open(&image), Err(Qcow2Error::Locked { .. })));
+    drop(writer);
+    assert!(matches!(
+        Image::open(&image),
+        Err(Qcow2Error::Invalid { .. } | Qcow2Error::Io { .. })
+    ));
+    qemu_img_fails(&["check", "-f", "qcow2", image.to_str().unwrap()]);
+}
+
+#[test]
+fn misuse_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    let mut writer = Writer::create(&image, options(1000, 9, Compression::None)).unwrap();
+    let mut encoder = writer.encoder().unwrap();
+    let data = encoder.encode(&[1; 512]).unwrap();
+    writer.append(1, &data).unwrap();
+    assert!(writer.append(1, &data).is_err(), "appended twice");
+    assert!(writer.append(2, &data).is_err(), "past the end");
+    assert!(writer.append(0, &EncodedCluster::Plain(vec![1; 100])).is_err(), "short");
+    assert!(
+        writer.append(0, &EncodedCluster::Compressed(vec![1; 513])).is_err(),
+        "long"
+    );
+    assert!(encoder.encode(&[1; 513]).is_err());
+    writer.finish().unwrap();
+    check_clean(&image);
+    let info = qemu_img(&["info", "--output=json", image.to_str().unwrap()]);
+    assert!(info.contains("\"virtual-size\": 1024"), "{info}");
+
+    let path = folder.path().join("bad.qcow2");
+    for (size, bits) in [(1 << 20, 8), (1 << 20, 22), (1 << 40, 9), (u64::MAX, 21)] {
+        assert!(Writer::create(&path, options(size, bits, Compression::None)).is_err());
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_target_without_room_is_an_error_with_its_path() {
+    const TARGET: &str = "P2V_TEST_TARGET_WITHOUT_ROOM";
+    if let Some(path) = std::env::var_os(TARGET) {
+        let path = Path::new(&path);
+        let mut writer = Writer::create(path, options(64 << 20, 16, Compression::None)).unwrap();
+        let data = EncodedCluster::Plain(vec![1; 65536]);
+        let error = (0..1024)
+            .find_map(|cluster| writer.append(cluster, &data).err())
+            .unwrap();
+        assert!(
+            matches!(&error, Qcow2Error::Io { path: named, .. } if named == path),
+            "{error}"
+        );
+        return;
+    }
+    // This test again, in a process that may not make files of more than 4 MiB.
+    let folder = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_target_without_room_is_an_error_with_its_path"])
+        .env(TARGET, folder.path().join("disk.qcow2"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
