@@ -1,4 +1,41 @@
 //! `p2v`: move a whole old PC into a window on the new one.
+//!
+//! Data flows one way: what was typed ([`cli`]) → a plan → the work ([`capture`], [`commands`]) → a report.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod capture;
+mod cli;
+mod commands;
+mod error;
+mod machine;
+mod report;
+mod signals;
+mod source;
+mod verify;
+
+use clap::Parser;
+use cli::Command;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = match &cli::Cli::parse().command {
+        Command::Disks(args) => commands::disks::run(args),
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Capture(args) => commands::capture::run(args),
+        Command::Verify(args) => commands::verify::run(args),
+        Command::Launch(args) => commands::launch::run(args),
+        Command::Status(args) => commands::status::run(args),
+        Command::Screenshot(args) => commands::screenshot::run(args),
+        Command::Type(args) => commands::type_::run(args),
+        Command::Shutdown(args) => commands::shutdown::run(args),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::Man => commands::man::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}

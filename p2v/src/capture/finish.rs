@@ -1,0 +1,139 @@
+//! Carrying a plan out: the folder, the pipeline, and the steps that make the result count.
+
+use super::checksums::Checksums;
+use super::progress::Progress;
+use super::{Plan, mapfile, pipeline};
+use crate::error::{Failure, Result};
+use crate::machine::{CHECKSUMS, DISK, MACHINE, MAP, NewFolder};
+use crate::report;
+use crate::signals::Stop;
+use disk::qcow2::{Summary, Writer, WriterOptions};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// 64 KiB clusters: what `qemu-img` makes, and small enough for a guest's random reads.
+const CLUSTER_BITS: u32 = 16;
+
+/// What a capture came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    /// The machine folder.
+    pub(crate) folder: PathBuf,
+    /// Size of the disk in bytes.
+    disk_bytes: u64,
+    /// Bytes that the image stands for: used, rounded outwards.
+    used_bytes: u64,
+    /// Bytes that were read.
+    read_bytes: u64,
+    /// Size of the image file in bytes.
+    image_bytes: u64,
+    /// Chunks of the disk that hold anything but zeros.
+    chunks_with_data: usize,
+    /// Wall time.
+    seconds: f64,
+    #[serde(skip)]
+    time: Duration,
+}
+
+/// Carries `plan` out. On any error, and when `stop` is requested, all that was written is removed.
+pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome> {
+    stop.check()?;
+    let mut folder = NewFolder::create(&plan.folder)?;
+    let image = folder.start_file(DISK);
+    let progress = Progress::new("Copying", plan.read.bytes(), quiet);
+    let copied = copy(plan, &image, &progress, stop);
+    // A message must not run into the bar.
+    let time = progress.finish();
+    let (sums, summary) = copied?;
+    let image_bytes = summary.file_size;
+
+    let mut checksums = Checksums::new(plan.info.size);
+    checksums.sums = sums;
+    folder.complete_file(DISK)?;
+    folder.write_file(CHECKSUMS, checksums.text().as_bytes())?;
+    folder.write_file(MAP, mapfile::text(plan.info.size, &plan.used).as_bytes())?;
+    folder.sync()?;
+    check_source(plan)?;
+    stop.check()?;
+    // Written last: a folder without it is not finished.
+    folder.write_file(MACHINE, plan.machine.to_text()?.as_bytes())?;
+    folder.sync()?;
+    folder.finish();
+    Ok(Outcome {
+        folder: plan.folder.clone(),
+        disk_bytes: plan.info.size,
+        used_bytes: plan.used.bytes(),
+        read_bytes: plan.read.bytes(),
+        image_bytes,
+        chunks_with_data: checksums.sums.len(),
+        seconds: time.as_secs_f64(),
+        time,
+    })
+}
+
+fn copy(plan: &Plan, image: &Path, progress: &Progress, stop: &Stop) -> Result<(Vec<(u64, blake3::Hash)>, Summary)> {
+    let failed = |error| pipeline::write_failure(image, error);
+    let options = WriterOptions {
+        virtual_size: plan.info.size,
+        cluster_bits: CLUSTER_BITS,
+        compression: plan.compression,
+    };
+    let mut writer = Writer::create(image, options).map_err(failed)?;
+    let sums = pipeline::run(
+        &plan.input,
+        &plan.read,
+        &mut writer,
+        image,
+        CLUSTER_BITS,
+        progress,
+        stop,
+    )?;
+    progress.note("writing it out");
+    let summary = writer.finish().map_err(failed)?;
+    Ok((sums, summary))
+}
+
+/// Notices an image file that changed its size while it was read.
+fn check_source(plan: &Plan) -> Result<()> {
+    let now = std::fs::metadata(&plan.info.path).map(|meta| meta.len());
+    match now {
+        Ok(size)
+            if plan.info.path.is_file()
+                && matches!(plan.input, crate::source::Input::Disk(_))
+                && size != plan.info.size =>
+        {
+            let what = format!(
+                "{} changed while it was copied: it had {} bytes and has {size} now",
+                plan.info.path.display(),
+                plan.info.size
+            );
+            Err(Failure::failed(what).advice("Make sure that nothing writes to it, then start again."))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Outcome {
+    /// The result for people, with what to do next.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let folder = self.folder.display();
+        let (read, image) = (self.read_bytes, self.image_bytes);
+        let _ = writeln!(
+            text,
+            "Read     {} of {} in {} ({})",
+            report::size(read),
+            report::size(self.disk_bytes),
+            report::duration(self.time),
+            report::rate(read, self.time)
+        );
+        let ratio = read as f64 / image.max(1) as f64;
+        let _ = writeln!(text, "Written  {} ({ratio:.2} : 1)", report::size(image));
+        let _ = writeln!(text, "The machine is in {folder}. Next:");
+        let _ = writeln!(text, "  p2v verify {folder}    check it");
+        let _ = writeln!(text, "  p2v launch {folder}    run it");
+        text
+    }
+}

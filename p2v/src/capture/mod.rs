@@ -1,0 +1,18 @@
+//! Capture: command line → [`plan`] → [`pipeline`] (read, encode, append) → machine folder → report.
+
+pub(crate) mod checksums;
+mod finish;
+pub(crate) mod mapfile;
+mod pipeline;
+mod plan;
+pub(crate) mod progress;
+mod target;
+
+pub(crate) use finish::{Outcome, carry_out};
+pub(crate) use plan::{Plan, Request, intersection};
+
+/// Bytes that are read, hashed and handed to a worker at once. Chunks lie on multiples of it.
+pub(crate) const CHUNK: u64 = 2 << 20;
+
+/// What a capture's used ranges are rounded outwards to: the page, and the largest usual sector.
+pub(crate) const GRAIN: u64 = 4096;

@@ -1,0 +1,166 @@
+//! The pipeline: readers (several reads in flight) → workers on all cores (zero check, compression, checksum) →
+//! one appender that writes in ascending order.
+//!
+//! A ticket goes with every chunk from before it is read until it is appended. There is a fixed number of them, so
+//! memory is bounded, and the chunk that the appender waits for always has one, so nothing can lock up.
+
+mod buffer;
+mod chunks;
+mod reader;
+mod worker;
+
+use super::progress::Progress;
+use crate::error::{Failure, Result};
+use crate::signals::Stop;
+use crate::source::Input;
+use blake3::Hash;
+use buffer::Buffer;
+use chunks::{Chunk, Chunks};
+use crossbeam_channel::{RecvTimeoutError, unbounded};
+use disk::ExtentSet;
+use disk::qcow2::{EncodedCluster, Qcow2Error, Writer};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+/// Reads in flight: enough for a disk to sort them and for an SSD to work in parallel.
+const READERS: usize = 4;
+/// More workers than this would need more memory than is worth it.
+const MAX_WORKERS: usize = 24;
+/// How often the appender looks for signals while it waits.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What passes from worker to appender.
+struct Done {
+    /// Position in the order of chunks.
+    sequence: u64,
+    /// Number of the chunk on the disk.
+    index: u64,
+    /// Bytes that were read for it.
+    read: u64,
+    /// Checksum, if it holds anything but zeros.
+    hash: Option<Hash>,
+    /// Clusters that hold data, ascending.
+    clusters: Vec<(u64, EncodedCluster)>,
+}
+
+/// Copies `read` (bytes, a subset of what the image holds) from `input` to `writer`. Returns the checksums of the
+/// chunks that hold data. `image` is the writer's file, for messages.
+pub(super) fn run(
+    input: &Input,
+    read: &ExtentSet,
+    writer: &mut Writer,
+    image: &Path,
+    cluster_bits: u32,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Vec<(u64, Hash)>> {
+    let workers = thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(MAX_WORKERS);
+    let info = input.info();
+    let chunks = Mutex::new(Chunks::new(read, info.size));
+    let (ticket_in, ticket_out) = unbounded();
+    let (filled_in, filled_out) = unbounded::<(Chunk, Buffer)>();
+    let (spare_in, spare_out) = unbounded();
+    let (done_in, done_out) = unbounded();
+    for _ in 0..READERS + 2 * workers {
+        let _ = ticket_in.send(());
+    }
+    let encoders = (0..workers)
+        .map(|_| writer.encoder())
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            let reader = reader::Reader {
+                input,
+                path: &info.path,
+                sector: info.logical_sector,
+                chunks: &chunks,
+                tickets: ticket_out.clone(),
+                spare: spare_out.clone(),
+                filled: filled_in.clone(),
+                done: done_in.clone(),
+            };
+            scope.spawn(move || reader.run());
+        }
+        for encoder in encoders {
+            let worker = worker::Worker {
+                encoder,
+                cluster_bits,
+                filled: filled_out.clone(),
+                spare: spare_in.clone(),
+                done: done_in.clone(),
+            };
+            scope.spawn(move || worker.run());
+        }
+        // Only the threads hold these now: each channel closes when the threads before it are through.
+        drop((ticket_out, filled_in, filled_out, spare_in, spare_out, done_in));
+
+        // Leaving by an error drops `ticket_in` and `done_out`: readers and workers notice and end.
+        let mut appender = Appender::new(writer, image, progress);
+        loop {
+            stop.check()?;
+            let done: Done = match done_out.recv_timeout(POLL) {
+                Ok(done) => done?,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(appender.sums),
+            };
+            for _ in 0..appender.take(done)? {
+                let _ = ticket_in.send(());
+            }
+        }
+    })
+}
+
+/// Brings chunks into ascending order and appends them.
+struct Appender<'a> {
+    writer: &'a mut Writer,
+    image: &'a Path,
+    progress: &'a Progress,
+    next: u64,
+    waiting: BTreeMap<u64, Done>,
+    sums: Vec<(u64, Hash)>,
+}
+
+impl<'a> Appender<'a> {
+    fn new(writer: &'a mut Writer, image: &'a Path, progress: &'a Progress) -> Self {
+        Appender {
+            writer,
+            image,
+            progress,
+            next: 0,
+            waiting: BTreeMap::new(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// Takes one chunk, appends all whose turn it is, and returns how many that were.
+    fn take(&mut self, done: Done) -> Result<usize> {
+        self.waiting.insert(done.sequence, done);
+        let mut appended = 0;
+        while let Some(done) = self.waiting.remove(&self.next) {
+            for (cluster, data) in &done.clusters {
+                self.writer
+                    .append(*cluster, data)
+                    .map_err(|error| write_failure(self.image, error))?;
+            }
+            self.sums.extend(done.hash.map(|hash| (done.index, hash)));
+            self.progress.add(done.read);
+            self.next += 1;
+            appended += 1;
+        }
+        Ok(appended)
+    }
+}
+
+/// An error of the image writer, with advice.
+pub(super) fn write_failure(image: &Path, error: Qcow2Error) -> Failure {
+    match &error {
+        Qcow2Error::Io { source, .. } => Failure::target_write(image, source),
+        _ => Failure::from(error),
+    }
+}

@@ -1,0 +1,280 @@
+//! What a capture will do: resolved from the command line and the disk, before anything is written.
+
+use super::{GRAIN, target};
+use crate::cli::{CaptureArgs, CompressionName};
+use crate::error::{Failure, Result};
+use crate::machine::{Machine, check_unused, describe, is_own_disk};
+use crate::report::{self, Table};
+use crate::source::Input;
+use disk::ExtentSet;
+use disk::layout::DiskLayout;
+use disk::qcow2::Compression;
+use disk::source::SourceInfo;
+use drivers_inject::System;
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Same as `qemu-img convert -c -o compression_type=zstd`, so that images compare; `--level` changes it.
+const DEFAULT_ZSTD_LEVEL: i32 = 1;
+
+/// What was asked for, free of the command line's form.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    source: PathBuf,
+    folder: PathBuf,
+    name: String,
+    compression: Compression,
+    allow_in_use: bool,
+    ignore_free_space: bool,
+    from_other_pc: bool,
+}
+
+impl Request {
+    /// Resolves defaults and refuses what contradicts itself.
+    pub(crate) fn new(args: &CaptureArgs) -> Result<Self> {
+        let compression = match (args.compression, args.level) {
+            (CompressionName::Zstd, level) => Compression::Zstd(level.unwrap_or(DEFAULT_ZSTD_LEVEL)),
+            (_, Some(_)) => {
+                return Err(
+                    Failure::refused("--level goes with --compression zstd only").advice("Leave one of them out.")
+                );
+            }
+            (CompressionName::Zlib, None) => Compression::Zlib,
+            (CompressionName::None, None) => Compression::None,
+        };
+        let absolute = std::path::absolute(&args.output).unwrap_or_else(|_| args.output.clone());
+        let folder_name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(Request {
+            source: args.source.clone(),
+            folder: args.output.clone(),
+            name: args.name.clone().or(folder_name).unwrap_or_else(|| "oldpc".to_owned()),
+            compression,
+            allow_in_use: args.allow_in_use,
+            ignore_free_space: args.ignore_free_space,
+            from_other_pc: args.from_other_pc,
+        })
+    }
+}
+
+/// A capture that can be carried out, printed, or dropped.
+pub(crate) struct Plan {
+    /// What is read.
+    pub(crate) input: Input,
+    /// What is known of it.
+    pub(crate) info: SourceInfo,
+    /// Where the result goes.
+    pub(crate) folder: PathBuf,
+    /// How the image is compressed.
+    pub(crate) compression: Compression,
+    /// What is on the disk.
+    pub(crate) layout: DiskLayout,
+    /// Everything the image holds: the used ranges, rounded outwards.
+    pub(crate) used: ExtentSet,
+    /// What must be read for it: holes of image files are known to be zeros.
+    pub(crate) read: ExtentSet,
+    /// What is written to machine.toml.
+    pub(crate) machine: Machine,
+    /// Operating systems found.
+    pub(crate) systems: Vec<System>,
+    /// Bytes free where the folder is made.
+    pub(crate) free: u64,
+    /// What the person should know before it starts.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Opens the source, looks at it, and checks the target. Writes nothing.
+    pub(crate) fn new(request: &Request) -> Result<Self> {
+        check_unused(&request.folder)?;
+        let input = Input::open(&request.source)?;
+        let info = input.info();
+        let mut warnings = check_use(&info, request.allow_in_use)?;
+        target::check_not_on_source(&info, &request.folder)?;
+
+        let reader = input.reader();
+        let unreadable = |error| Failure::source_read(&info.path, 0, info.logical_sector, &error);
+        let layout = disk::layout::scan(&*reader, info.logical_sector).map_err(unreadable)?;
+        let used = layout.used.align_outwards(GRAIN, info.size);
+        let data = input
+            .data_extents()
+            .map_err(unreadable)?
+            .align_outwards(GRAIN, info.size);
+        let read = intersection(&used, &data);
+        warnings.extend(
+            layout
+                .table
+                .warnings
+                .iter()
+                .map(|warning| format!("partition table: {warning}")),
+        );
+        if is_partition(&info.path) {
+            warnings.push("this is a partition, not a whole disk: without its partition table it cannot start".into());
+        }
+
+        let free = target::check_room(&request.folder, read.bytes(), request.ignore_free_space, &mut warnings)?;
+        let systems = drivers_inject::find_systems(&reader, &layout);
+        let live = is_own_disk(&info) && !request.from_other_pc;
+        let machine = describe(request.name.clone(), &info, live, &*reader, &layout, &systems);
+        Ok(Plan {
+            input,
+            info,
+            folder: request.folder.clone(),
+            compression: request.compression,
+            layout,
+            used,
+            read,
+            machine,
+            systems,
+            free,
+            warnings,
+        })
+    }
+
+    /// The plan for people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let info = &self.info;
+        let model = info
+            .model
+            .as_deref()
+            .map_or(String::new(), |model| format!("  {model}"));
+        let _ = writeln!(
+            text,
+            "Source   {}{model}  {} ({} bytes)",
+            info.path.display(),
+            report::size(info.size),
+            info.size
+        );
+        let _ = writeln!(
+            text,
+            "Target   {}  {} free",
+            self.folder.display(),
+            report::size(self.free)
+        );
+        text.push_str(&report::layout_text(&self.layout));
+        for system in &self.systems {
+            let _ = writeln!(text, "System   {}", report::system_text(system));
+        }
+        let (used, read) = (self.used.bytes(), self.read.bytes());
+        let skipped = info.size.saturating_sub(used);
+        let _ = writeln!(
+            text,
+            "To copy  {} ({} free space is skipped)",
+            report::size(used),
+            report::size(skipped)
+        );
+        if read < used {
+            let _ = writeln!(
+                text,
+                "         {} of it must be read; the rest are holes of the file",
+                report::size(read)
+            );
+        }
+        let _ = writeln!(
+            text,
+            "Image    {}, at most {}",
+            compression_name(self.compression),
+            report::size(read)
+        );
+        for warning in &self.warnings {
+            let _ = writeln!(text, "Warning: {warning}");
+        }
+        text
+    }
+
+    /// The plan for scripts.
+    pub(crate) fn json(&self) -> impl Serialize + '_ {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            source: &'a SourceInfo,
+            target: &'a Path,
+            target_free: u64,
+            layout: &'a DiskLayout,
+            systems: &'a [System],
+            used_bytes: u64,
+            read_bytes: u64,
+            skipped_bytes: u64,
+            compression: String,
+            machine: &'a Machine,
+            warnings: &'a [String],
+        }
+        Json {
+            source: &self.info,
+            target: &self.folder,
+            target_free: self.free,
+            layout: &self.layout,
+            systems: &self.systems,
+            used_bytes: self.used.bytes(),
+            read_bytes: self.read.bytes(),
+            skipped_bytes: self.info.size.saturating_sub(self.used.bytes()),
+            compression: compression_name(self.compression),
+            machine: &self.machine,
+            warnings: &self.warnings,
+        }
+    }
+}
+
+/// Refuses a source that changes while it is read; warns of one that is in use but quiet.
+fn check_use(info: &SourceInfo, allow: bool) -> Result<Vec<String>> {
+    let lines: Vec<String> = info
+        .in_use
+        .iter()
+        .map(|u| format!("{} is {}", u.device.display(), u.how))
+        .collect();
+    if info.in_use.iter().any(|u| u.writable) && !allow {
+        let what = format!(
+            "{} is in use and can change while it is copied:\n  {}",
+            info.path.display(),
+            lines.join("\n  ")
+        );
+        return Err(Failure::refused(what).advice(
+            "Unmount it first (`umount`, `swapoff`). The disk of a running system is best copied after starting that \
+             computer from a USB stick. `--allow-in-use` copies it all the same: files that change meanwhile may be damaged \
+             in the copy.",
+        ));
+    }
+    Ok(lines
+        .into_iter()
+        .map(|line| format!("in use: {line}; what changes while it is copied may be damaged in the copy"))
+        .collect())
+}
+
+fn is_partition(path: &Path) -> bool {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.starts_with("/dev")
+        && path
+            .file_name()
+            .is_some_and(|name| Path::new("/sys/class/block").join(name).join("partition").exists())
+}
+
+fn compression_name(compression: Compression) -> String {
+    match compression {
+        Compression::None => "qcow2, not compressed".to_owned(),
+        Compression::Zlib => "qcow2, zlib".to_owned(),
+        Compression::Zstd(level) => format!("qcow2, zstd level {level}"),
+    }
+}
+
+/// The bytes that are in both sets.
+pub(crate) fn intersection(a: &ExtentSet, b: &ExtentSet) -> ExtentSet {
+    let mut both = ExtentSet::new();
+    for range in a.iter() {
+        both.extend(b.within(range));
+    }
+    both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_intersection_holds_what_both_hold() {
+        let a: ExtentSet = [0..10, 20..30, 40..50].into_iter().collect();
+        let b: ExtentSet = [5..25, 28..41].into_iter().collect();
+        let expected: ExtentSet = [5..10, 20..25, 28..30, 40..41].into_iter().collect();
+        assert_eq!(intersection(&a, &b), expected);
+        assert!(intersection(&a, &ExtentSet::new()).is_empty());
+    }
+}

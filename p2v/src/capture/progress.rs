@@ -1,0 +1,123 @@
+//! How far the work is: a bar on a terminal, plain lines elsewhere, or nothing.
+
+use crate::report;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often a line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Counts bytes of work.
+pub(crate) struct Progress {
+    what: &'static str,
+    total: u64,
+    done: AtomicU64,
+    started: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    /// When the last line was printed.
+    Lines(Mutex<Instant>),
+    Nothing,
+}
+
+impl Progress {
+    /// `what` is done to `total` bytes. A `quiet` one shows nothing.
+    pub(crate) fn new(what: &'static str, total: u64, quiet: bool) -> Self {
+        let started = Instant::now();
+        let display = if quiet {
+            Display::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Display::Bar(bar(what, total))
+        } else {
+            eprintln!("{what}: 0 B of {}", report::size(total));
+            Display::Lines(Mutex::new(started))
+        };
+        Progress {
+            what,
+            total,
+            done: AtomicU64::new(0),
+            started,
+            display,
+        }
+    }
+
+    /// `bytes` more are done.
+    pub(crate) fn add(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match &self.display {
+            Display::Bar(bar) => bar.inc(bytes),
+            Display::Lines(last) => {
+                let Ok(mut last) = last.try_lock() else { return };
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    eprintln!("{}", self.line(done));
+                }
+            }
+            Display::Nothing => {}
+        }
+    }
+
+    /// Shows what is done after the counted work.
+    pub(crate) fn note(&self, text: &'static str) {
+        match &self.display {
+            Display::Bar(bar) => bar.set_message(text),
+            Display::Lines(_) => eprintln!("{}: {text}", self.what),
+            Display::Nothing => {}
+        }
+    }
+
+    /// Removes the bar.
+    pub(crate) fn finish(&self) -> Duration {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+        self.started.elapsed()
+    }
+
+    fn line(&self, done: u64) -> String {
+        let elapsed = self.started.elapsed();
+        let percent = done.saturating_mul(100).checked_div(self.total).unwrap_or(100);
+        // Bytes still to be done at the rate so far; only used bytes are counted, so this is the truth.
+        let left = elapsed.as_secs_f64() * (self.total.saturating_sub(done) as f64) / (done.max(1) as f64);
+        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
+        format!(
+            "{}: {} of {} ({percent} %), {}, {} left",
+            self.what,
+            report::size(done),
+            report::size(self.total),
+            report::rate(done, elapsed),
+            report::duration(left)
+        )
+    }
+}
+
+fn bar(what: &'static str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
+    let template = "{prefix} [{bar:30}] {percent:>3} %  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(what);
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_how_far_it_is() {
+        let progress = Progress::new("Copying", 4 << 20, true);
+        progress.add(1 << 20);
+        let line = progress.line(1 << 20);
+        assert!(line.starts_with("Copying: 1.00 MiB of 4.00 MiB (25 %), "), "{line}");
+        assert!(line.ends_with(" left"), "{line}");
+        assert!(Progress::new("x", 0, true).line(0).contains("(100 %)"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Checks of the place where a capture goes: not on the disk that is captured, and with room.
+
+use crate::error::{Failure, Result};
+use crate::report;
+use disk::source::{SourceInfo, SourceKind};
+use rustix::fs::{major, minor};
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Nothing real is compressed to less than this part of its size.
+const HOPELESS: u64 = 20;
+
+/// The folder itself or the nearest one above it that exists.
+fn nearest_existing(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let found = absolute.ancestors().find(|path| path.exists());
+    found.unwrap_or(Path::new("/")).to_owned()
+}
+
+/// How many bytes are free for `folder`; refuses where `needed` bytes cannot fit, warns where they may not.
+pub(super) fn check_room(folder: &Path, needed: u64, ignore: bool, warnings: &mut Vec<String>) -> Result<u64> {
+    let place = nearest_existing(folder);
+    let stat = rustix::fs::statvfs(&place).map_err(|error| Failure::target_write(&place, &error.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let have = format!(
+        "{} has {} free, the disk holds {} of data",
+        place.display(),
+        report::size(free),
+        report::size(needed)
+    );
+    if free < needed / HOPELESS && !ignore {
+        return Err(Failure::refused(format!("{have}: even compressed it cannot fit"))
+            .advice("Choose another target with `-o`. `--ignore-free-space` tries all the same."));
+    }
+    if free < needed {
+        warnings.push(format!("{have}: it fits only if it compresses well"));
+    }
+    Ok(free)
+}
+
+/// Refuses a folder that lies on the disk that is to be captured: the capture would change its own source.
+pub(super) fn check_not_on_source(info: &SourceInfo, folder: &Path) -> Result<()> {
+    let place = nearest_existing(folder);
+    let below = devices_below(&place);
+    let same = match info.kind {
+        SourceKind::BlockDevice => {
+            let Ok(meta) = std::fs::metadata(&info.path) else {
+                return Ok(());
+            };
+            let id = (major(meta.rdev()), minor(meta.rdev()));
+            let disk = sysfs_of(id).and_then(|path| whole_disk(&path));
+            disk.is_some_and(|disk| below.contains(&disk))
+        }
+        // An image that is mounted through a loop device, and the folder inside it.
+        SourceKind::ImageFile => {
+            let image = info.path.canonicalize().ok();
+            below.iter().any(|device| {
+                let file = std::fs::read_to_string(device.join("loop/backing_file")).ok();
+                image.is_some() && file.map(|file| PathBuf::from(file.trim_end())) == image
+            })
+        }
+    };
+    if !same {
+        return Ok(());
+    }
+    let what = format!(
+        "{} lies on {}, the disk that is to be captured",
+        place.display(),
+        info.path.display()
+    );
+    Err(Failure::refused(what)
+        .advice("The source is never written. Choose a folder on another disk with `-o`, a USB disk for example."))
+}
+
+/// Whole disks (sysfs folders) that the file system at `place` is made of, through partitions, RAID and LVM.
+fn devices_below(place: &Path) -> HashSet<PathBuf> {
+    let mut found = HashSet::new();
+    let Ok(meta) = std::fs::metadata(place) else {
+        return found;
+    };
+    let mut id = (major(meta.dev()), minor(meta.dev()));
+    if id.0 == 0 {
+        // btrfs and overlays have device numbers of their own: ask the mount table what they were mounted from.
+        match mounted_device(place).and_then(|device| std::fs::metadata(device).ok()) {
+            Some(meta) => id = (major(meta.rdev()), minor(meta.rdev())),
+            None => return found,
+        }
+    }
+    let mut open: Vec<PathBuf> = sysfs_of(id).into_iter().collect();
+    while let Some(device) = open.pop() {
+        let slaves = std::fs::read_dir(device.join("slaves")).into_iter().flatten().flatten();
+        let slaves = slaves.filter_map(|entry| entry.path().canonicalize().ok());
+        let new: Vec<_> = slaves.collect();
+        if let Some(disk) = whole_disk(&device) {
+            if !found.insert(disk.clone()) && new.is_empty() {
+                continue;
+            }
+            // A partitioned RAID: the partition has no slaves, its disk has.
+            if disk != device {
+                open.push(disk);
+            }
+        }
+        open.extend(new);
+    }
+    found
+}
+
+/// The sysfs folder of a block device.
+fn sysfs_of((major, minor): (u32, u32)) -> Option<PathBuf> {
+    Path::new(&format!("/sys/dev/block/{major}:{minor}"))
+        .canonicalize()
+        .ok()
+}
+
+/// The disk a partition belongs to; a disk is its own.
+fn whole_disk(device: &Path) -> Option<PathBuf> {
+    if device.join("partition").exists() {
+        device.parent().map(Path::to_owned)
+    } else {
+        Some(device.to_owned())
+    }
+}
+
+/// What the mount table says that `place` was mounted from (proc(5), mountinfo: mount point is field 5, the source
+/// follows the file system's type after the separator `-`).
+fn mounted_device(place: &Path) -> Option<PathBuf> {
+    let place = place.canonicalize().ok()?;
+    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = table.lines().filter_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let point = PathBuf::from(before.split(' ').nth(4)?.replace("\\040", " "));
+        let device = after.split(' ').nth(1)?;
+        place
+            .starts_with(&point)
+            .then(|| (point.components().count(), PathBuf::from(device)))
+    });
+    mounts
+        .max_by_key(|(depth, _)| *depth)
+        .map(|(_, device)| device)
+        .filter(|device| device.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_existing_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(nearest_existing(&folder.path().join("a/b")), folder.path());
+        assert_eq!(nearest_existing(folder.path()), folder.path());
+    }
+
+    #[test]
+    fn too_little_room_is_refused_and_scarce_room_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut warnings = Vec::new();
+        let free = check_room(folder.path(), 1, false, &mut warnings).unwrap();
+        assert!(free > 1 && warnings.is_empty());
+        check_room(folder.path(), free.saturating_mul(2), false, &mut warnings).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(check_room(folder.path(), u64::MAX, false, &mut warnings).is_err());
+        assert!(check_room(folder.path(), u64::MAX, true, &mut warnings).is_ok());
+    }
+}

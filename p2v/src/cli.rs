@@ -1,0 +1,285 @@
+//! The command line: what can be typed. Shell completions and the man page come from these definitions too.
+//!
+//! The doc comments here are the help texts that a person reads. What was typed is resolved into plans elsewhere.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Printed below `p2v --help`.
+const EXAMPLES: &str = "\
+From the old disk to the old desktop:
+  p2v disks                          which disks there are
+  p2v inspect /dev/sda               what is on one
+  p2v capture /dev/sda -o oldpc      copy it into the folder oldpc
+  p2v verify oldpc                   check the copy
+  p2v launch oldpc                   run it
+
+Exit codes:
+  0    done
+  1    failed, or a check found differences
+  2    the command line makes no sense
+  3    refused: going on could have lost or mixed up data; nothing was changed
+  4    the source could not be read
+  5    the target could not be written: full, gone, or not writable
+  130  interrupted; 143 terminated
+
+The source disk is opened read-only, always. A finished capture is never written to again.";
+
+const CAPTURE_EXAMPLES: &str = "\
+Examples:
+  p2v capture /dev/sda -o /media/usb/oldpc --dry-run    what would be copied, and how much
+  p2v capture /dev/sda -o /media/usb/oldpc              copy the used part of a disk
+  p2v capture olddisk.img -o oldpc                      the same from a raw image
+
+The disk should not be in use: start the old computer from a USB stick, or attach the disk to another one.
+Free space of file systems that p2v understands (ext2/3/4, NTFS, FAT, swap) is skipped; everything else is copied whole.
+FOLDER then holds disk0.qcow2 (the disk), disk0.blake3 (checksums), disk0.map (ddrescue map of what was
+read) and machine.toml (what the computer was). A folder without machine.toml is not a finished capture.";
+
+const LAUNCH_EXAMPLES: &str = "\
+Examples:
+  p2v launch oldpc                         run it
+  p2v launch oldpc --ephemeral             run it and forget everything it writes
+  p2v launch oldpc --serial stdio          its first serial port on this terminal
+  p2v launch oldpc --disc setup.iso --boot disc
+
+What the machine writes goes to disk0.now.qcow2. Delete that file to have it as captured again.
+Seen and controlled from another terminal: p2v screenshot, p2v type, p2v status, p2v shutdown.";
+
+/// Move a whole old PC into a window on the new one.
+#[derive(Debug, Parser)]
+#[command(name = "p2v", version, after_help = EXAMPLES, max_term_width = 110, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One subcommand each.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the disks of this computer
+    Disks(DisksArgs),
+    /// Say what is on a disk: partitions, file systems, operating systems
+    Inspect(InspectArgs),
+    /// Copy the used part of a disk into a machine folder
+    Capture(CaptureArgs),
+    /// Check a capture against its checksums, or against the disk it came from
+    Verify(VerifyArgs),
+    /// Run a captured machine
+    Launch(LaunchArgs),
+    /// Say whether a machine runs
+    Status(StatusArgs),
+    /// Save a picture of a running machine's screen
+    Screenshot(ScreenshotArgs),
+    /// Type text or press keys in a running machine
+    Type(TypeArgs),
+    /// Press a running machine's power button
+    Shutdown(ShutdownArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Example: p2v completions bash > ~/.local/share/bash-completion/completions/p2v")]
+    Completions(CompletionsArgs),
+    /// Print the manual page (roff)
+    #[command(after_help = "Example: p2v man | man -l -")]
+    Man,
+}
+
+/// `p2v disks`
+#[derive(Debug, Args)]
+pub(crate) struct DisksArgs {
+    /// Print JSON for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v inspect`
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A disk, a raw or qcow2 image, or a machine folder
+    pub(crate) source: PathBuf,
+    /// Print JSON for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How clusters of the image are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Zstandard: fast and small; QEMU 5.1 or later can read it
+    Zstd,
+    /// Deflate: any QEMU can read it
+    Zlib,
+    /// No compression
+    None,
+}
+
+/// `p2v capture`
+#[derive(Debug, Args)]
+#[command(after_help = CAPTURE_EXAMPLES)]
+pub(crate) struct CaptureArgs {
+    /// The disk (/dev/sda) or image file to copy; it is only ever read
+    pub(crate) source: PathBuf,
+    /// The machine folder to make; it must not exist yet, or be empty
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
+    /// The machine's name [default: the folder's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// How the image is compressed
+    #[arg(long, value_enum, default_value_t = CompressionName::Zstd)]
+    pub(crate) compression: CompressionName,
+    /// Zstandard level, -7 (fast) to 19 (small) [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(-7..=19), allow_negative_numbers = true)]
+    pub(crate) level: Option<i32>,
+    /// Print what would be done, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Copy although the running system writes to the disk: the copy may be inconsistent
+    #[arg(long)]
+    pub(crate) allow_in_use: bool,
+    /// Start although the target has far too little room
+    #[arg(long)]
+    pub(crate) ignore_free_space: bool,
+    /// The disk came from another computer: do not take CPUs, memory and network cards from this one
+    #[arg(long)]
+    pub(crate) from_other_pc: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print the result (or with --dry-run the plan) as JSON for scripts; shows no progress
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v verify`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Compare with this disk or image too: all that was copied from it
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) against: Option<PathBuf>,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print the result as JSON for scripts; shows no progress
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which device the firmware starts from first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootFrom {
+    /// The hard disk
+    Disk,
+    /// The disc in the CD-ROM drive
+    Disc,
+}
+
+/// `p2v launch`
+#[derive(Debug, Args)]
+#[command(after_help = LAUNCH_EXAMPLES)]
+pub(crate) struct LaunchArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Open no window
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Forget everything the machine writes when it ends
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// First serial port: "stdio" for this terminal, else a file that takes its output
+    #[arg(long, value_name = "stdio|FILE")]
+    pub(crate) serial: Option<PathBuf>,
+    /// Memory in MiB [default: as in machine.toml]
+    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) memory: Option<u64>,
+    /// Processors [default: as in machine.toml]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) cpus: Option<u8>,
+    /// A disc image (ISO) for the CD-ROM drive
+    #[arg(long, value_name = "ISO")]
+    pub(crate) disc: Option<PathBuf>,
+    /// What to start from first
+    #[arg(long, value_enum, default_value_t = BootFrom::Disk)]
+    pub(crate) boot: BootFrom,
+    /// Write the firmware's messages to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) firmware_log: Option<PathBuf>,
+}
+
+/// `p2v status`
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Print JSON for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v screenshot`
+#[derive(Debug, Args)]
+pub(crate) struct ScreenshotArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// The PNG file to write
+    #[arg(short, long, value_name = "FILE.png")]
+    pub(crate) output: PathBuf,
+}
+
+/// `p2v type`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  p2v type oldpc root --enter
+  p2v type oldpc --key ctrl-alt-delete
+  p2v type oldpc --key f8 --key down --key ret
+
+Text is typed as on a US keyboard. Keys have QEMU's names (ret, esc, f1, up, kp_5, ctrl, alt, shift, meta_l …).")]
+pub(crate) struct TypeArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Text to type; several words are joined by spaces
+    #[arg(required_unless_present_any = ["key", "enter"])]
+    pub(crate) text: Vec<String>,
+    /// Press Enter after the text
+    #[arg(long)]
+    pub(crate) enter: bool,
+    /// Press keys together, e.g. ctrl-alt-delete; may be given several times; comes before the text
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) key: Vec<String>,
+}
+
+/// `p2v shutdown`
+#[derive(Debug, Args)]
+pub(crate) struct ShutdownArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Cut the power instead of asking the guest: what it has not saved is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Return only when the machine is off
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// With --wait: give up after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+    pub(crate) timeout: u64,
+}
+
+/// `p2v completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

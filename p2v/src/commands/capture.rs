@@ -1,0 +1,33 @@
+//! `p2v capture`: plan, then carry it out.
+
+use crate::capture::{Plan, Request, carry_out};
+use crate::cli::CaptureArgs;
+use crate::error::{Result, print, print_json};
+use crate::signals::Stop;
+
+/// Captures, or with `--dry-run` says what it would do.
+pub(crate) fn run(args: &CaptureArgs) -> Result<()> {
+    let plan = Plan::new(&Request::new(args)?)?;
+    if args.dry_run {
+        return if args.json {
+            print_json(&plan.json())
+        } else {
+            print(&plan.text())
+        };
+    }
+    let quiet = args.quiet || args.json;
+    if !quiet {
+        eprint!("{}", plan.text());
+    } else {
+        for warning in &plan.warnings {
+            eprintln!("p2v: warning: {warning}");
+        }
+    }
+    let stop = Stop::on_signals()?;
+    let outcome = carry_out(&plan, quiet, &stop)?;
+    if args.json {
+        print_json(&outcome)
+    } else {
+        print(&outcome.text())
+    }
+}

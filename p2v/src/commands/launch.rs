@@ -1,0 +1,140 @@
+//! `p2v launch`: resolves a machine folder into what the runner needs, and runs it.
+
+use crate::cli::{BootFrom, LaunchArgs};
+use crate::error::{Failure, Result};
+use crate::machine::{self, ADAPTED, CONTROL_SOCKET, Firmware, Machine, NOW, Rtc};
+use disk::BlockDevice;
+use disk::ReadAt;
+use disk::qcow2::{Overlay, OverlayOptions};
+use disk::source::Source;
+use runner::config::{BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig};
+use runner::{Outcome, RunError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where Debian's `seabios` package puts its builds.
+const BIOS: &str = "/usr/share/seabios/bios-256k.bin";
+const VGA_BIOS: &str = "/usr/share/seabios/vgabios-stdvga.bin";
+
+/// Runs the machine until it ends.
+pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
+    let config = resolve(args)?;
+    if !args.headless {
+        let folder = args.folder.display();
+        eprintln!("p2v: this version opens no window yet; see the screen with: p2v screenshot {folder} -o screen.png");
+    }
+    match runner::run(config) {
+        Ok(Outcome::PoweredOff | Outcome::Quit) => Ok(()),
+        Err(error @ RunError::NoKvm { .. }) => Err(Failure::refused(error.to_string())),
+        Err(error) => Err(Failure::failed(error.to_string())),
+    }
+}
+
+/// Opens and checks all that the machine needs.
+fn resolve(args: &LaunchArgs) -> Result<MachineConfig> {
+    let folder = std::path::absolute(&args.folder).unwrap_or_else(|_| args.folder.clone());
+    let machine = Machine::load(&folder)?;
+    if machine.firmware == Firmware::Uefi {
+        return Err(Failure::refused(format!(
+            "{} starts with UEFI, which this version cannot run yet",
+            machine.name
+        ))
+        .advice(
+            "The capture is complete and stays good. QEMU can run it: \
+                 `qemu-system-x86_64 -accel kvm -bios /usr/share/ovmf/OVMF.fd -snapshot -drive file=disk0.qcow2`.",
+        ));
+    }
+    if machine.disks.len() > 1 {
+        return Err(Failure::refused("machines with several disks cannot be run yet"));
+    }
+    let bios = read_firmware(BIOS)?;
+    let vga_bios = read_firmware(VGA_BIOS)?;
+    let cdrom = match &args.disc {
+        Some(path) => open_disc(path)?,
+        None => CdromConfig::Empty,
+    };
+    let memory = args.memory.unwrap_or(machine.memory);
+    Ok(MachineConfig {
+        memory: memory
+            .checked_mul(1 << 20)
+            .ok_or_else(|| Failure::refused("that is too much memory"))?,
+        cpus: args.cpus.unwrap_or(machine.cpus),
+        disks: vec![open_disk(&machine, &folder, args.ephemeral)?],
+        cdrom,
+        boot: match args.boot {
+            BootFrom::Disk => BootOrder::DiskFirst,
+            BootFrom::Disc => BootOrder::CdromFirst,
+        },
+        rtc: match machine.rtc {
+            Rtc::Utc => RtcBase::Utc,
+            Rtc::Localtime => RtcBase::LocalTime,
+        },
+        serial: match args.serial.as_deref() {
+            None => SerialConfig::Null,
+            Some(path) if path == Path::new("stdio") => SerialConfig::Stdio,
+            Some(path) => SerialConfig::File(path.to_owned()),
+        },
+        bios,
+        vga_bios,
+        control_socket: Some(folder.join(CONTROL_SOCKET)),
+        firmware_log: args.firmware_log.clone(),
+        name: machine.name,
+    })
+}
+
+/// The first disk: an overlay on the capture, so that the capture never changes.
+fn open_disk(machine: &Machine, folder: &Path, ephemeral: bool) -> Result<DiskConfig> {
+    let capture = machine.capture_path(folder)?;
+    let adapted = folder.join(ADAPTED);
+    let now = folder.join(NOW);
+    let untouched = if adapted.exists() { adapted } else { capture };
+    if !untouched.exists() {
+        return Err(Failure::failed(format!("the disk {} is missing", untouched.display()))
+            .advice("Was the folder copied completely?"));
+    }
+    // What an ephemeral session forgets is only what it writes itself.
+    let (path, backing): (PathBuf, PathBuf) = if ephemeral && now.exists() {
+        (folder.join("disk0.ephemeral.qcow2"), now)
+    } else {
+        (now, untouched)
+    };
+    let overlay = Overlay::open_or_create(&path, &backing, OverlayOptions { ephemeral })?;
+    let disk = machine
+        .disks
+        .first()
+        .ok_or_else(|| Failure::failed("machine.toml names no disk"))?;
+    Ok(DiskConfig {
+        backend: Arc::new(overlay) as Arc<dyn BlockDevice>,
+        geometry: disk.geometry.map(geometry),
+        model: disk.model.clone(),
+        serial: disk.serial.clone(),
+    })
+}
+
+fn geometry(geometry: machine::Geometry) -> Geometry {
+    Geometry {
+        cylinders: geometry.cylinders,
+        heads: geometry.heads,
+        sectors: geometry.sectors,
+    }
+}
+
+fn open_disc(path: &Path) -> Result<CdromConfig> {
+    let disc = Source::open(path)?;
+    if disc.size() == 0 || !disc.size().is_multiple_of(2048) {
+        let what = format!(
+            "{} is no disc image: its size, {} bytes, is no multiple of 2048",
+            path.display(),
+            disc.size()
+        );
+        return Err(Failure::refused(what).advice("Was it downloaded completely?"));
+    }
+    Ok(CdromConfig::Disc(Arc::new(disc)))
+}
+
+fn read_firmware(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        Failure::refused(format!("cannot read the firmware {path}: {error}"))
+            .advice("It belongs to Debian's package `seabios`: `apt-get install seabios`.")
+    })
+}

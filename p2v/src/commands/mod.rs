@@ -1,0 +1,14 @@
+//! One file a subcommand: from what was typed to what is printed.
+
+pub(crate) mod capture;
+pub(crate) mod completions;
+mod control;
+pub(crate) mod disks;
+pub(crate) mod inspect;
+pub(crate) mod launch;
+pub(crate) mod man;
+pub(crate) mod screenshot;
+pub(crate) mod shutdown;
+pub(crate) mod status;
+pub(crate) mod type_;
+pub(crate) mod verify;

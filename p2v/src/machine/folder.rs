@@ -1,0 +1,148 @@
+//! The names in a machine folder, and files that appear in it whole or not at all.
+
+use crate::error::{Failure, Result};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What the machine is.
+pub(crate) const MACHINE: &str = "machine.toml";
+/// The capture of its first disk.
+pub(crate) const DISK: &str = "disk0.qcow2";
+/// Checksums of the capture.
+pub(crate) const CHECKSUMS: &str = "disk0.blake3";
+/// What was read and what was not.
+pub(crate) const MAP: &str = "disk0.map";
+/// What `p2v adapt` changed.
+pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
+/// What the running machine changed.
+pub(crate) const NOW: &str = "disk0.now.qcow2";
+/// Where a running machine listens.
+pub(crate) const CONTROL_SOCKET: &str = "control.sock";
+
+/// The name a file has until it is complete.
+pub(crate) fn partial(name: &str) -> String {
+    format!("{name}.partial")
+}
+
+/// A machine folder in the making. Dropped before [`finish`](NewFolder::finish), it removes what it made.
+#[derive(Debug)]
+pub(crate) struct NewFolder {
+    path: PathBuf,
+    /// Every file made so far, in the order of making.
+    files: Vec<PathBuf>,
+    made_folder: bool,
+    finished: bool,
+}
+
+impl NewFolder {
+    /// Makes `path`; an empty folder that is there already will do.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let made_folder = !path.exists();
+        check_unused(path)?;
+        if made_folder {
+            std::fs::create_dir_all(path).map_err(|error| Failure::target_write(path, &error))?;
+        }
+        Ok(NewFolder {
+            path: path.to_owned(),
+            files: Vec::new(),
+            made_folder,
+            finished: false,
+        })
+    }
+
+    /// Where `name` is written until it is complete; the caller makes the file.
+    pub(crate) fn start_file(&mut self, name: &str) -> PathBuf {
+        let path = self.path.join(partial(name));
+        self.files.push(path.clone());
+        path
+    }
+
+    /// Gives a file that the caller has written and synced its real name. It becomes read-only.
+    pub(crate) fn complete_file(&mut self, name: &str) -> Result<()> {
+        let (from, to) = (self.path.join(partial(name)), self.path.join(name));
+        let failed = |error| Failure::target_write(&to, &error);
+        if name != MACHINE {
+            let mut permissions = std::fs::metadata(&from).map_err(failed)?.permissions();
+            permissions.set_readonly(true);
+            // File systems without permissions (FAT on a USB stick) may refuse.
+            let _ = std::fs::set_permissions(&from, permissions);
+        }
+        std::fs::rename(&from, &to).map_err(failed)?;
+        self.files.retain(|path| *path != from);
+        self.files.push(to);
+        Ok(())
+    }
+
+    /// Writes a whole small file: temporary name, sync, rename.
+    pub(crate) fn write_file(&mut self, name: &str, contents: &[u8]) -> Result<()> {
+        let path = self.start_file(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            file.write_all(contents)?;
+            file.sync_all()
+        };
+        write().map_err(|error| Failure::target_write(&path, &error))?;
+        self.complete_file(name)
+    }
+
+    /// Makes the names durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
+        sync(&self.path).map_err(|error| Failure::target_write(&self.path, &error))?;
+        match self.path.parent().filter(|_| self.made_folder) {
+            // The parent may be unreadable; the folder itself is safe by then.
+            Some(parent) if !parent.as_os_str().is_empty() => Ok(drop(sync(parent))),
+            _ => Ok(()),
+        }
+    }
+
+    /// From here on everything stays.
+    pub(crate) fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        for file in self.files.iter().rev() {
+            let _ = std::fs::remove_file(file);
+        }
+        if self.made_folder {
+            let _ = std::fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Refuses a target that is there and not an empty folder.
+pub(crate) fn check_unused(path: &Path) -> Result<()> {
+    let mut entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(
+                Failure::refused(format!("{} is there already and is no folder", path.display()))
+                    .advice("Choose another folder with `-o`."),
+            );
+        }
+        Err(error) => return Err(Failure::target_write(path, &error)),
+    };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    if path.join(MACHINE).exists() {
+        return Err(Failure::refused(format!("{} holds a machine already", path.display()))
+            .advice("p2v never writes over a capture. Choose another folder with `-o`."));
+    }
+    if path.join(partial(DISK)).exists() {
+        return Err(
+            Failure::refused(format!("{} holds a capture that was not finished", path.display()))
+                .advice("If no other p2v is writing there, delete that folder and start again."),
+        );
+    }
+    Err(Failure::refused(format!("{} is not empty", path.display()))
+        .advice("Choose another folder with `-o`: p2v never writes over files."))
+}
