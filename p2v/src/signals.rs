@@ -33,11 +33,6 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Whether to stop.
-    pub(crate) fn requested(&self) -> bool {
-        self.signal.load(Ordering::Relaxed) != 0
-    }
-
     /// `Err` with the right exit code if a signal asked to stop.
     pub(crate) fn check(&self) -> Result<()> {
         match self.signal.load(Ordering::Relaxed) {

@@ -8,7 +8,7 @@ mod plan;
 pub(crate) mod progress;
 mod target;
 
-pub(crate) use finish::{Outcome, carry_out};
+pub(crate) use finish::carry_out;
 pub(crate) use plan::{Plan, Request, intersection};
 
 /// Bytes that are read, hashed and handed to a worker at once. Chunks lie on multiples of it.

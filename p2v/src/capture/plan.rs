@@ -4,7 +4,7 @@ use super::{GRAIN, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
 use crate::machine::{Machine, check_unused, describe, is_own_disk};
-use crate::report::{self, Table};
+use crate::report;
 use crate::source::Input;
 use disk::ExtentSet;
 use disk::layout::DiskLayout;

@@ -90,11 +90,9 @@ impl NewFolder {
     pub(crate) fn sync(&self) -> Result<()> {
         let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
         sync(&self.path).map_err(|error| Failure::target_write(&self.path, &error))?;
-        match self.path.parent().filter(|_| self.made_folder) {
-            // The parent may be unreadable; the folder itself is safe by then.
-            Some(parent) if !parent.as_os_str().is_empty() => Ok(drop(sync(parent))),
-            _ => Ok(()),
-        }
+        // The new folder's own name. Its parent may not be readable; the files are safe by then.
+        let _ = self.path.parent().filter(|_| self.made_folder).map(sync);
+        Ok(())
     }
 
     /// From here on everything stays.

@@ -6,7 +6,7 @@ mod identity;
 mod template;
 
 pub(crate) use folder::{
-    ADAPTED, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused, partial,
+    ADAPTED, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused,
 };
 pub(crate) use identity::{describe, is_own_disk};
 

@@ -24,7 +24,7 @@ impl Table {
     /// The table, each line indented by two spaces and ended.
     pub(crate) fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column| {
+        let width = |column: usize| {
             self.rows
                 .iter()
                 .filter_map(|row| row.get(column))
