@@ -5,9 +5,7 @@ mod geometry;
 mod identity;
 mod template;
 
-pub(crate) use folder::{
-    ADAPTED, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused,
-};
+pub(crate) use folder::{ADAPTED, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused};
 pub(crate) use identity::{describe, is_own_disk};
 
 use crate::error::{Failure, Result};
