@@ -2,6 +2,8 @@
 //!
 //! Data flows one way: guest exit → bus → device → backend. Devices are plain state machines that run without KVM.
 
+pub mod bus;
+pub mod chipset;
 pub mod config;
 pub mod control;
 pub mod device;

@@ -1,9 +1,13 @@
 //! The board: memory, virtual processors, buses, chipset, and the loop that serves guest exits.
 
-use crate::config::{MachineConfig, Outcome, RunError};
+mod board;
+mod clock;
+mod firmware;
+mod gate;
+mod memory;
+mod pci_ports;
+mod requests;
+mod run;
+mod serial_io;
 
-/// Builds the machine and runs it until it ends. Blocks the calling thread.
-pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
-    let _ = config;
-    todo!()
-}
+pub use run::run;

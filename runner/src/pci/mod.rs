@@ -8,6 +8,7 @@ mod root;
 pub use config_space::{BarKind, ConfigSpace, Identity};
 pub use root::PciRoot;
 
+use crate::bus::Window;
 use crate::kvm::Region;
 
 /// A PCI function: one configuration space and what its base address registers lead to.
@@ -52,6 +53,19 @@ pub trait PciFunction: Send {
     fn backing(&self, bar: usize) -> Option<Region> {
         let _ = bar;
         None
+    }
+
+    /// Where its BARs lie now. A function with registers at an address that is no BAR adds them here, as BAR 7.
+    fn windows(&self) -> Vec<Window> {
+        let window = |bar| {
+            let (kind, address, size) = self.config().mapped(bar)?;
+            Some(Window {
+                bar,
+                io: kind == BarKind::Io,
+                range: address..address.checked_add(size)?,
+            })
+        };
+        (0..=ConfigSpace::ROM).filter_map(window).collect()
     }
 
     /// The reset line: configuration space and registers as at power-on.

@@ -1,0 +1,137 @@
+//! The life of a machine: threads start, requests are served, everything is flushed at the end.
+
+use super::board::Board;
+use super::gate::{Gate, Pass};
+use super::requests::{Request, Requests};
+use super::serial_io::RawTerminal;
+use crate::config::{MachineConfig, Outcome, RunError};
+use crate::kvm::vcpu::{Exit, cpuid};
+use crate::kvm::{KvmStatus, Vcpu, Vm, kick, probe};
+use crossbeam_channel::{Receiver, unbounded};
+use kvm_ioctls::Kvm;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+/// Builds the machine and runs it until it ends. Blocks the calling thread.
+///
+/// # Errors
+/// No usable KVM, a configuration that cannot be carried out, or a processor that stopped: nothing the guest has
+/// flushed is lost in any of these cases.
+pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
+    match probe() {
+        KvmStatus::Absent { problem, advice } => return Err(RunError::NoKvm { problem, advice }),
+        KvmStatus::Software => eprintln!(
+            "warning: this computer's KVM works in software, without processor virtualization: firmware, boot loaders \
+             and DOS run, Windows and Linux do not"
+        ),
+        KvmStatus::Hardware => {}
+    }
+    if !(1..=8).contains(&config.cpus) {
+        return Err(RunError::Config(format!(
+            "{} processors cannot be had: 1 to 8 can",
+            config.cpus
+        )));
+    }
+    let kvm = Kvm::new().map_err(crate::kvm::vm::failed("open /dev/kvm"))?;
+    let vm = Vm::new(&kvm)?;
+    let gate = Gate::new(config.cpus);
+    let (sender, receiver) = unbounded();
+    let requests = Requests::new(gate.clone(), sender);
+    let board = Board::new(&config, vm.clone(), gate.clone(), requests.clone())?;
+    let features = cpuid(&kvm)?;
+    let vcpus = (0..config.cpus)
+        .map(|id| Vcpu::new(&vm, &features, id, config.cpus))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    kick::install()?;
+    let _terminal = RawTerminal::enter(&config.serial);
+    let signals = catch_signals(requests.clone())?;
+    let timers = board.timers.clone();
+    let mut threads = vec![spawn("timers", move || timers.run())?];
+    for (id, vcpu) in vcpus.into_iter().enumerate() {
+        let (board, requests) = (board.clone(), requests.clone());
+        threads.push(spawn(&format!("cpu{id}"), move || {
+            if let Err(error) = run_vcpu(vcpu, id, &board) {
+                board.gate.retire(id);
+                requests.ask(Request::Failed(error));
+            }
+        })?);
+    }
+    gate.release();
+
+    let result = serve(&board, &receiver);
+    gate.end();
+    board.timers.end();
+    signals.close();
+    for thread in threads {
+        let _ = thread.join();
+    }
+    let flushed = board.drain();
+    result.and_then(|outcome| flushed.map(|()| outcome))
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|source| RunError::System {
+            what: format!("start thread {name}"),
+            source,
+        })
+}
+
+fn catch_signals(requests: Requests) -> Result<signal_hook::iterator::Handle, RunError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|source| RunError::System {
+        what: "catch termination signals".into(),
+        source,
+    })?;
+    let handle = signals.handle();
+    spawn("signals", move || {
+        for _ in signals.forever() {
+            requests.ask(Request::Quit);
+        }
+    })?;
+    Ok(handle)
+}
+
+/// Serves requests until one of them ends the machine. The processors are held when it returns.
+fn serve(board: &Board, requests: &Receiver<Request>) -> Result<Outcome, RunError> {
+    loop {
+        // The board keeps a sender, so the channel cannot be closed.
+        let Ok(request) = requests.recv() else {
+            return Ok(Outcome::Quit);
+        };
+        board.gate.wait_parked();
+        match request {
+            Request::Reset => {
+                board.reset()?;
+                board.gate.reset();
+                board.gate.release();
+            }
+            Request::PowerOff => return Ok(Outcome::PoweredOff),
+            Request::Quit => return Ok(Outcome::Quit),
+            Request::Failed(error) => return Err(error),
+        }
+    }
+}
+
+fn run_vcpu(mut vcpu: Vcpu, id: usize, board: &Arc<Board>) -> Result<(), RunError> {
+    let _kickable = vcpu.kickable();
+    loop {
+        vcpu.forget_kicks();
+        match board.gate.enter(id) {
+            Pass::Enter => {}
+            Pass::Reset => {
+                vcpu.reset()?;
+                continue;
+            }
+            Pass::End => return Ok(()),
+        }
+        match vcpu.run(&board.bus, || board.gate.leave(id))? {
+            Exit::Served | Exit::Interrupted => {}
+            Exit::Shutdown => board.requests.ask(Request::Reset),
+        }
+    }
+}
