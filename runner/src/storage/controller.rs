@@ -7,6 +7,7 @@ use super::atapi::Cdrom;
 use super::channel::Channel;
 use super::device::{Device, Unit};
 use super::medium::Medium;
+use super::tray::CdromHandle;
 use super::worker;
 use crate::config::CdromConfig;
 use crate::device::{GuestMemory, IrqLine, PortDevice};
@@ -76,6 +77,15 @@ impl IdeController {
     /// four bits of the port number are looked at.
     pub fn bus_master_ports(&self) -> BusMasterPorts {
         BusMasterPorts { ide: self.clone() }
+    }
+
+    /// The first CD-ROM drive, if there is one.
+    pub fn cdrom(&self) -> Option<CdromHandle> {
+        self.channels.iter().find_map(|running| {
+            let is_cdrom = |device: &Device| matches!(device.unit, Unit::Cdrom(_));
+            let device = running.channel.lock().devices.iter().position(is_cdrom)?;
+            Some(CdromHandle::new(&running.channel, device))
+        })
     }
 
     /// The reset line: whatever runs is cancelled, and every register is as at power-on when this returns.
@@ -151,9 +161,10 @@ fn make_unit(drive: Option<Drive>, name: String, position: Position, disks: &mut
             disks.push(medium.clone());
             Unit::Disk(Box::new(Disk::new(medium, config.model, config.serial, position)))
         }
-        Some(Drive::Cdrom(CdromConfig::Empty)) => Unit::Cdrom(Box::new(Cdrom::new(None))),
+        Some(Drive::Cdrom(CdromConfig::Empty)) => Unit::Cdrom(Box::new(Cdrom::new(None, position))),
         Some(Drive::Cdrom(CdromConfig::Disc(disc))) => {
-            Unit::Cdrom(Box::new(Cdrom::new(Some(Medium::disc(name, disc)))))
+            let disc = Medium::disc(name, disc);
+            Unit::Cdrom(Box::new(Cdrom::new(Some(disc), position)))
         }
     }
 }

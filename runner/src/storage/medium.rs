@@ -15,6 +15,24 @@ enum Backend {
     Disc(Arc<dyn ReadAt>),
 }
 
+/// A disc image whose last sector may be incomplete: the rest of it reads as zeros.
+struct WholeSectors(Arc<dyn ReadAt>);
+
+impl ReadAt for WholeSectors {
+    fn size(&self) -> u64 {
+        self.0.size().checked_next_multiple_of(2048).unwrap_or(self.0.size())
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let there = usize::try_from(self.0.size().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (data, padding) = buf.split_at_mut(there.min(buf.len()));
+        padding.fill(0);
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.0.read_at(offset, data)
+    }
+}
+
 /// The bytes behind a drive. Shared between the drive and the channel's worker.
 pub(super) struct Medium {
     backend: Backend,
@@ -67,7 +85,7 @@ impl Medium {
 
     /// A disc in the CD-ROM drive.
     pub(super) fn disc(name: String, backend: Arc<dyn ReadAt>) -> Arc<Self> {
-        Self::new(name, Backend::Disc(backend))
+        Self::new(name, Backend::Disc(Arc::new(WholeSectors(backend))))
     }
 
     fn new(name: String, backend: Backend) -> Arc<Self> {

@@ -17,12 +17,14 @@ mod device;
 mod dma;
 mod medium;
 mod registers;
+mod tray;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use controller::{BusMasterPorts, CommandPorts, IdeController};
+pub use tray::CdromHandle;
 
 /// What hangs on one of the two connectors of an IDE cable.
 #[derive(Clone)]

@@ -20,7 +20,7 @@ pub(in super::super) enum Position {
 
 impl Position {
     /// Word 93, the result of the hardware reset: 80-conductor cable, passed its test, who else is there.
-    fn word(self) -> u16 {
+    pub(in super::super) fn word(self) -> u16 {
         match self {
             Position::MasterAlone => 0x604B,
             Position::Master => 0x603B,

@@ -1,6 +1,7 @@
 //! A small driver that talks to the ports as firmware and operating systems do, and what it proves.
 
 mod ata;
+mod atapi;
 mod dma;
 
 use super::*;
