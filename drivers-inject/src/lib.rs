@@ -7,7 +7,9 @@
 mod dos;
 mod executable;
 mod linux;
+pub mod registry;
 mod volumes;
+mod windows;
 
 use disk::ReadAt;
 use disk::layout::DiskLayout;
@@ -33,7 +35,7 @@ pub struct System {
     pub family: Family,
     /// The name for people: `Debian GNU/Linux 11 (bullseye)`, `Windows XP Professional Service Pack 3`.
     pub name: String,
-    /// Version numbers: `11`, `5.1.2600`, `10.0.16299`.
+    /// Version numbers: `11`, `5.1.2600`, `10.0.19045.3803`.
     pub version: Option<String>,
     /// Windows edition, Linux variant.
     pub edition: Option<String>,
@@ -71,6 +73,7 @@ pub struct Unreadable {
 pub fn inspect(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> Findings {
     let (mut volumes, unreadable) = volumes::open_all(disk, layout);
     let mut systems = linux::find(&mut volumes);
+    systems.extend(windows::find(&mut volumes));
     for volume in &mut volumes {
         systems.extend(dos::find(volume));
     }

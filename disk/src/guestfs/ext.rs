@@ -26,12 +26,12 @@ pub(super) struct Ext {
 }
 
 impl Ext {
-    pub(super) fn open(inner: Arc<dyn ReadAt>) -> Result<Self, GuestFsError> {
+    pub(super) fn open(inner: &Arc<dyn ReadAt>) -> Result<Self, GuestFsError> {
         let guard = Guard::default();
         // The group descriptors are read at once: 64 bytes for every 8 to 128 MiB.
         let descriptors = inner.size() / (64 << 10);
         let fs = guard.run(KIND, descriptors, || {
-            let mut volume = Volume::new(Arc::clone(&inner), guard.clone());
+            let mut volume = Volume::new(Arc::clone(inner), guard.clone());
             let mut superblock = vec![0; 1024];
             volume.read_bytes(SUPERBLOCK, &mut superblock).map_err(damaged)?;
             check_size(&superblock, inner.size())?;
@@ -42,7 +42,7 @@ impl Ext {
             let Some(patch) = without_recovery(&superblock) else {
                 return Err(translate(error, "/"));
             };
-            let mut volume = Volume::new(Arc::clone(&inner), guard.clone());
+            let mut volume = Volume::new(Arc::clone(inner), guard.clone());
             volume.patch(SUPERBLOCK, patch);
             Ext4::load(Box::new(volume)).map_err(|_| translate(error, "/"))
         })?;
@@ -154,6 +154,7 @@ fn field(superblock: &[u8], place: usize) -> u32 {
     bytes.map_or(0, u32::from_le_bytes)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn damaged(reason: impl ToString) -> GuestFsError {
     GuestFsError::Damaged {
         kind: KIND,

@@ -90,7 +90,7 @@ pub trait GuestFs {
 /// Opens the filesystem of `kind` on `volume`; `None` if this kind has no reader.
 pub fn open(kind: VolumeKind, volume: Arc<dyn ReadAt>) -> Result<Option<Box<dyn GuestFs>>, GuestFsError> {
     Ok(match kind {
-        VolumeKind::Ext => Some(Box::new(ext::Ext::open(volume)?)),
+        VolumeKind::Ext => Some(Box::new(ext::Ext::open(&volume)?)),
         VolumeKind::Ntfs => Some(Box::new(ntfs::NtfsVolume::open(volume)?)),
         VolumeKind::Fat => Some(Box::new(fat::Fat::open(volume)?)),
         _ => None,

@@ -171,6 +171,7 @@ fn initialized_size(attribute: &NtfsAttribute<'_, '_>, volume: &mut Volume) -> R
     Ok(u64::from_le_bytes(bytes))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn damaged(reason: impl ToString) -> GuestFsError {
     GuestFsError::Damaged {
         kind: KIND,

@@ -1,105 +1,18 @@
-//! Makes volumes with the field's own tools and lays them out as a disk.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+//! Lays volumes out as a disk.
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
+
+pub(crate) mod hives;
+#[path = "../../../disk/tests/volumes/mod.rs"]
+pub(crate) mod volumes;
 
 use disk::guestfs::GuestFs;
 use disk::layout::{DiskLayout, PartitionContents};
 use disk::partition::{Partition, PartitionTable, Scheme};
 use disk::usedmap::{Volume, VolumeKind};
 use disk::{ExtentSet, ReadAt};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-/// Runs a program; panics with its output, or with the Debian package that has it.
-pub(crate) fn run(package: &str, program: &str, args: &[&str]) -> String {
-    run_with_input(package, program, args, "")
-}
-
-/// The same with text on its standard input.
-pub(crate) fn run_with_input(package: &str, program: &str, args: &[&str], input: &str) -> String {
-    use std::io::Write;
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let mut child = Command::new(program)
-        .args(args)
-        .env("PATH", path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}; it is in the Debian package {package}"));
-    // A program that ends without reading its input is no error of ours; its exit code tells.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{program} {args:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A file tree to put on a volume: paths with contents, links, folders.
-pub(crate) struct Tree(tempfile::TempDir);
-
-impl Tree {
-    pub(crate) fn new() -> Self {
-        Tree(tempfile::tempdir().unwrap())
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub(crate) fn file(self, path: &str, contents: impl AsRef<[u8]>) -> Self {
-        let path = self.0.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, contents).unwrap();
-        self
-    }
-
-    pub(crate) fn link(self, path: &str, target: &str) -> Self {
-        let path = self.0.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(target, path).unwrap();
-        self
-    }
-
-    pub(crate) fn folder(self, path: &str) -> Self {
-        std::fs::create_dir_all(self.0.path().join(path)).unwrap();
-        self
-    }
-
-    /// An ext2/3/4 volume that holds the tree.
-    pub(crate) fn ext(&self, kind: &str, megabytes: u32) -> Vec<u8> {
-        let image = self.image(megabytes);
-        let root = self.path().to_str().unwrap();
-        run(
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-t", kind, "-d", root, image.path().to_str().unwrap()],
-        );
-        std::fs::read(image.path()).unwrap()
-    }
-
-    /// A FAT volume that holds the tree.
-    pub(crate) fn fat(&self, megabytes: u32) -> Vec<u8> {
-        let image = self.image(megabytes);
-        let name = image.path().to_str().unwrap();
-        run("dosfstools", "mkfs.vfat", &[name]);
-        for entry in std::fs::read_dir(self.path()).unwrap() {
-            let path = entry.unwrap().path();
-            run("mtools", "mcopy", &["-s", "-i", name, path.to_str().unwrap(), "::"]);
-        }
-        std::fs::read(image.path()).unwrap()
-    }
-
-    fn image(&self, megabytes: u32) -> tempfile::NamedTempFile {
-        let image = tempfile::NamedTempFile::new().unwrap();
-        image.as_file().set_len(u64::from(megabytes) << 20).unwrap();
-        image
-    }
-}
+pub(crate) use volumes::Tree;
 
 /// A disk with these volumes one after the other, numbered from 1.
 pub(crate) fn disk_of(volumes: Vec<(VolumeKind, Vec<u8>)>) -> (Arc<dyn ReadAt>, DiskLayout) {

@@ -1,0 +1,153 @@
+//! Hives: made with libhivex from a minimal one, and read back by it.
+
+use super::volumes::{run, run_with_input};
+use drivers_inject::registry::{Hive, HiveError, Key, ValueType};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Python with libhivex; a virtual environment's Python would not have it.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// What libhivex reads from a hive file.
+pub(crate) fn dump_with_hivex(file: &Path) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/dump_hive.py");
+    run("python3-hivex", PYTHON, &[script, file.to_str().unwrap()])
+}
+
+/// The same as we read it.
+pub(crate) fn dump(hive: &Hive) -> Result<String, HiveError> {
+    let mut text = String::new();
+    dump_key(hive.root()?, "", &mut text)?;
+    Ok(text)
+}
+
+fn dump_key(key: Key<'_>, path: &str, text: &mut String) -> Result<(), HiveError> {
+    writeln!(text, "key\t{path}\t{}", key.last_written()).unwrap();
+    for value in key.values()? {
+        let value = value?;
+        write!(text, "value\t{path}\t{}\t{}\t", value.name()?, code(value.kind())).unwrap();
+        for byte in value.data()?.iter() {
+            write!(text, "{byte:02x}").unwrap();
+        }
+        text.push('\n');
+    }
+    for subkey in key.subkeys() {
+        let subkey = subkey?;
+        dump_key(subkey, &format!("{path}\\{}", subkey.name()?), text)?;
+    }
+    Ok(())
+}
+
+fn code(kind: ValueType) -> u32 {
+    (0..=11)
+        .find(|code| ValueType::from_code(*code) == kind)
+        .unwrap_or(match kind {
+            ValueType::Other(code) => code,
+            _ => u32::MAX,
+        })
+}
+
+/// A hive in the making: keys and values, written by libhivex into a minimal hive.
+#[derive(Default)]
+pub(crate) struct NewHive(String);
+
+impl NewHive {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A key alone.
+    pub(crate) fn key(mut self, path: &str) -> Self {
+        writeln!(self.0, "{path}\t\t\t").unwrap();
+        self
+    }
+
+    pub(crate) fn value(mut self, path: &str, name: &str, kind: u32, data: &[u8]) -> Self {
+        write!(self.0, "{path}\t{name}\t{kind}\t").unwrap();
+        for byte in data {
+            write!(self.0, "{byte:02x}").unwrap();
+        }
+        self.0.push('\n');
+        self
+    }
+
+    pub(crate) fn string(self, path: &str, name: &str, text: &str) -> Self {
+        self.value(path, name, 1, &utf16(text))
+    }
+
+    pub(crate) fn number(self, path: &str, name: &str, number: u32) -> Self {
+        self.value(path, name, 4, &number.to_le_bytes())
+    }
+
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), minimal()).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/make_hive.py");
+        let args = [script, file.path().to_str().unwrap()];
+        run_with_input("python3-hivex", PYTHON, &args, &self.0);
+        std::fs::read(file.path()).unwrap()
+    }
+}
+
+/// UTF-16LE with a NUL at the end.
+pub(crate) fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
+
+/// The least that libhivex can start from: a base block, one bin, a root key, a security descriptor.
+pub(crate) fn minimal() -> Vec<u8> {
+    const ROOT: usize = 0x20;
+    const SECURITY: usize = ROOT + 88;
+    const FREE: usize = SECURITY + 48;
+    let mut file = vec![0; 8192];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"regf");
+    for (at, field) in [
+        (4, 1),
+        (8, 1),
+        (0x14, 1),
+        (0x18, 5),
+        (0x20, 1),
+        (0x24, ROOT),
+        (0x28, 4096),
+        (0x2c, 1),
+    ] {
+        put(at, &(field as u32).to_le_bytes());
+    }
+    let bins = 4096;
+    put(bins, b"hbin");
+    put(bins + 8, &4096u32.to_le_bytes());
+
+    let key = bins + ROOT;
+    put(key, &(-88i32).to_le_bytes());
+    put(key + 4, b"nk\x2c\0");
+    // No parent, subkeys, values, class name.
+    for at in [0x10, 0x1c, 0x20, 0x28, 0x30] {
+        put(key + 4 + at, &[0xff; 4]);
+    }
+    put(key + 4 + 0x2c, &(SECURITY as u32).to_le_bytes());
+    put(key + 4 + 0x48, &4u16.to_le_bytes());
+    put(key + 4 + 0x4c, b"ROOT");
+
+    let security = bins + SECURITY;
+    put(security, &(-48i32).to_le_bytes());
+    put(security + 4, b"sk");
+    for (at, field) in [(4, SECURITY), (8, SECURITY), (0xc, 1), (0x10, 20)] {
+        put(security + 4 + at, &(field as u32).to_le_bytes());
+    }
+    // A self-relative descriptor without owner, group or lists: everybody may do everything.
+    put(security + 4 + 0x14, &[1, 0, 0, 0x80]);
+
+    put(bins + FREE, &(4096 - FREE as u32).to_le_bytes());
+    fix_checksum(&mut file);
+    file
+}
+
+/// Writes the checksum that the base block should have.
+pub(crate) fn fix_checksum(file: &mut [u8]) {
+    let words = file[..0x1fc]
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+    let sum = words.fold(0, |sum, word| sum ^ word);
+    file[0x1fc..0x200].copy_from_slice(&sum.to_le_bytes());
+}
