@@ -2,7 +2,8 @@
 
 use super::header::BackingName;
 use super::layer::{Format, Layer};
-use super::{Qcow2Error, header, lock};
+use super::lock::LockedFile;
+use super::{Qcow2Error, header};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -16,11 +17,6 @@ const MOST_LAYERS: usize = 200;
 /// Opens `path` and the files behind it, first to last, each locked against writers.
 pub(super) fn open_chain(path: &Path) -> Result<Vec<Layer>, Qcow2Error> {
     let (file, file_size) = open_file(path)?;
-    open_chain_on(file, file_size, path)
-}
-
-/// The same with the first file open already.
-fn open_chain_on(file: File, file_size: u64, path: &Path) -> Result<Vec<Layer>, Qcow2Error> {
     let mut seen = vec![identity(&file, path)?];
     let mut layers = vec![Layer::qcow2(file, path, file_size)?];
     while let Some((path, wanted)) = layers.last().map(backing_of).transpose()?.flatten() {
@@ -92,7 +88,7 @@ pub(super) fn resolve(image: &Path, backing: &BackingName) -> Result<PathBuf, Qc
 }
 
 /// Opens a regular file or block device read-only, locked against writers; with its length in bytes.
-fn open_file(path: &Path) -> Result<(File, u64), Qcow2Error> {
+fn open_file(path: &Path) -> Result<(LockedFile, u64), Qcow2Error> {
     let error = |source| Qcow2Error::io(path, source);
     // Looked at before opening: opening a FIFO would wait for ever.
     let kind = std::fs::metadata(path).map_err(error)?.file_type();
@@ -100,9 +96,8 @@ fn open_file(path: &Path) -> Result<(File, u64), Qcow2Error> {
         return Err(Qcow2Error::invalid(path, "it is neither a file nor a block device"));
     }
     let mut file = File::open(path).map_err(error)?;
-    lock::shared(&file, path)?;
     let size = file.seek(SeekFrom::End(0)).map_err(error)?;
-    Ok((file, size))
+    Ok((LockedFile::shared(file, path)?, size))
 }
 
 /// What makes a file the same file, whatever its name.

@@ -5,7 +5,7 @@ use super::Qcow2Error;
 use super::cache::Cache;
 use super::entry::{self, L2Entry};
 use super::header::{Header, HeaderError};
-use std::fs::File;
+use super::lock::LockedFile;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) enum Place {
 
 /// A file that holds (a part of) a disk.
 pub(super) struct Layer {
-    pub(super) file: File,
+    pub(super) file: LockedFile,
     pub(super) path: PathBuf,
     /// Length of the file in bytes.
     pub(super) file_size: u64,
@@ -55,7 +55,7 @@ pub(super) enum Format {
 
 impl Layer {
     /// Reads and checks the header of the qcow2 image `file`, `file_size` bytes long.
-    pub(super) fn qcow2(file: File, path: &Path, file_size: u64) -> Result<Self, Qcow2Error> {
+    pub(super) fn qcow2(file: LockedFile, path: &Path, file_size: u64) -> Result<Self, Qcow2Error> {
         let len = usize::try_from(file_size)
             .unwrap_or(usize::MAX)
             .min(Header::PARSE_LENGTH);

@@ -4,7 +4,7 @@
 //!
 //! * Writing: [`encoder`] (all cores) → [`writer`] → [`space`] and [`tables`] → [`output`].
 //! * Reading: [`reader`] → each [`layer`] of the chain that [`backing`] opened → [`cache`] or [`decompress`].
-//! * Running machine: [`overlay`], on top of a [`reader`].
+//! * Running machine: [`overlay`] in its [`overlay_file`], on top of a [`reader`].
 
 mod backing;
 mod cache;
@@ -17,6 +17,7 @@ mod layer;
 mod lock;
 mod output;
 mod overlay;
+mod overlay_file;
 mod reader;
 mod space;
 mod tables;

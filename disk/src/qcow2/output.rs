@@ -1,8 +1,8 @@
 //! The file that a new image is written to: positioned writes, gathered into large ones, sent to the disk early.
 
 use super::Qcow2Error;
+use super::lock::LockedFile;
 use rustix::fs::Advice;
-use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
@@ -15,14 +15,14 @@ const WRITE_BACK: u64 = 32 << 20;
 
 /// The file and its name.
 pub(super) struct Output {
-    file: File,
+    file: LockedFile,
     path: PathBuf,
     written: u64,
 }
 
 impl Output {
     /// Writes to `file`, which errors call `path`.
-    pub(super) fn new(file: File, path: &Path) -> Self {
+    pub(super) fn new(file: LockedFile, path: &Path) -> Self {
         Output {
             file,
             path: path.to_owned(),
@@ -68,7 +68,7 @@ impl Output {
     /// later one drops those that are. It is advice: where the filesystem takes none, the only loss is memory.
     fn start_write_back(&self) {
         let whole_file: Option<NonZeroU64> = None;
-        let _ = rustix::fs::fadvise(&self.file, 0, whole_file, Advice::DontNeed);
+        let _ = rustix::fs::fadvise(&*self.file, 0, whole_file, Advice::DontNeed);
     }
 }
 

@@ -216,7 +216,7 @@ fn collect_raw(layer: &Layer, range: Range<u64>, found: &mut ExtentSet) -> io::R
     let mut at = range.start;
     while at < range.end {
         // Reads name their offset, so moving the file's position disturbs nobody.
-        let start = match rustix::fs::seek(&layer.file, SeekFrom::Data(at)) {
+        let start = match rustix::fs::seek(&*layer.file, SeekFrom::Data(at)) {
             Ok(start) => start,
             Err(rustix::io::Errno::NXIO) => return Ok(()),
             // Block devices and some filesystems cannot tell.
@@ -225,7 +225,7 @@ fn collect_raw(layer: &Layer, range: Range<u64>, found: &mut ExtentSet) -> io::R
                 return Ok(());
             }
         };
-        let end = rustix::fs::seek(&layer.file, SeekFrom::Hole(start)).unwrap_or(range.end);
+        let end = rustix::fs::seek(&*layer.file, SeekFrom::Hole(start)).unwrap_or(range.end);
         found.insert(start.max(at)..end.min(range.end));
         at = end.max(start + 1);
     }

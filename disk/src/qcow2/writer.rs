@@ -1,12 +1,13 @@
 //! Writing a capture: clusters are appended in any order, tables follow, the header comes last.
 
+use super::Qcow2Error;
 use super::encoder::{ClusterEncoder, Compression, EncodedCluster};
 use super::entry::{self, L2Entry};
 use super::header::{CompressionType, Header, MAX_L1_BYTES};
+use super::lock::LockedFile;
 use super::output::{Output, Run};
 use super::space::Space;
 use super::tables::Tables;
-use super::{Qcow2Error, lock};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -75,8 +76,7 @@ impl Writer {
             .create_new(true)
             .open(path)
             .map_err(|e| Qcow2Error::io(path, e))?;
-        lock::exclusive(&file, path)?;
-        let mut out = Output::new(file, path);
+        let mut out = Output::new(LockedFile::exclusive(file, path)?, path);
         let space = Space::new(&mut out, options.cluster_bits)?;
         Ok(Writer {
             out,
