@@ -1,5 +1,24 @@
 //! The display adapter: VGA with Bochs VBE extensions, and pictures of its screen.
+//!
+//! ```text
+//! ports 3B0h–3DFh → registers ┐                       ┌ text, planar ┐
+//! ports 1CEh–1CFh → vbe       ├ adapter → Snapshot → render           ├ → Frame
+//! A0000h–BFFFFh   → planes    ┘                       └ linear       ┘
+//! ```
 
+mod adapter;
+mod edid;
 mod frame;
+mod pci;
+mod planes;
+mod registers;
+mod render;
+mod timing;
+mod vbe;
 
+#[cfg(test)]
+mod tests;
+
+pub use adapter::{MEMORY_SIZE, Vga, Window};
 pub use frame::Frame;
+pub use render::Snapshot;

@@ -1,0 +1,307 @@
+//! The adapter: its ports, its window at A0000h, its memory.
+
+use super::Snapshot;
+use super::planes::{self, Addressing};
+use super::registers::{Registers, crtc, graphics, sequencer};
+use super::timing::Beam;
+use super::vbe::{self, Vbe};
+use crate::device::{Clock, MemoryDevice, PortDevice};
+use crate::kvm::Region;
+use crate::pci::ConfigSpace;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes of video memory: what the linear framebuffer shows.
+pub const MEMORY_SIZE: usize = 16 << 20;
+/// Behind video memory lie 32 KiB that stand for planes 0 and 1 while the guest has text memory mapped.
+const TEXT_SIZE: usize = 32 << 10;
+/// What the 256 KiB of a plain VGA need.
+const PLANES_SIZE: usize = 256 << 10;
+/// Where the window lies in guest-physical memory.
+const WINDOW: u64 = 0xA_0000;
+
+const VBE_INDEX: u16 = 0x1CE;
+const VBE_DATA: u16 = 0x1CF;
+
+/// The part of the legacy window (A0000h–BFFFFh) that is plain memory now; the rest traps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Guest-physical address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Where in [`Vga::memory`] it begins, in bytes.
+    pub offset: usize,
+}
+
+/// The standard VGA of QEMU, PCI 1234:1111.
+///
+/// Ports 3B0h–3DFh, 1CEh and 1CFh come through [`PortDevice`] with whole port numbers, the window at A0000h through
+/// [`MemoryDevice`], the BARs through [`crate::pci::PciFunction`]. After a port write the board compares
+/// [`window`](Vga::window) with what is mapped; accesses that trap although they would not need to are served too.
+pub struct Vga {
+    pub(super) config: ConfigSpace,
+    pub(super) rom: Region,
+    memory: Region,
+    clock: Arc<dyn Clock>,
+    registers: Registers,
+    vbe: Vbe,
+    beam: Beam,
+    /// The four planes at the last address read in a planar mode.
+    latch: u32,
+    /// Planes 0 and 1 live in the text area behind video memory, as even and odd bytes.
+    text_in_memory: bool,
+}
+
+impl Vga {
+    /// An adapter as after power-on, with its memory and option ROM. Fails if there is no memory.
+    pub fn new(clock: Arc<dyn Clock>, vga_bios: &[u8]) -> io::Result<Self> {
+        Ok(Vga {
+            config: super::pci::config(vga_bios.len()),
+            rom: super::pci::rom(vga_bios)?,
+            memory: Region::new(MEMORY_SIZE + TEXT_SIZE)?,
+            clock,
+            registers: Registers::new(),
+            vbe: Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX)),
+            beam: Beam::default(),
+            latch: 0,
+            text_in_memory: false,
+        })
+    }
+
+    /// Video memory ([`MEMORY_SIZE`] bytes), and behind it what [`window`](Vga::window) may point to.
+    pub fn memory(&self) -> &Region {
+        &self.memory
+    }
+
+    /// What the board may map into the guest instead of trapping: text memory, or 256-colour memory.
+    pub fn window(&self) -> Option<Window> {
+        let (start, size) = planes::window(&self.registers);
+        let offset = if self.text_in_memory {
+            MEMORY_SIZE
+        } else if self.is_plain_chain4() {
+            self.vbe.bank_offset()
+        } else {
+            return None;
+        };
+        Some(Window {
+            address: WINDOW + start,
+            size,
+            offset,
+        })
+    }
+
+    fn is_plain_chain4(&self) -> bool {
+        let (_, size) = planes::window(&self.registers);
+        let end = self.vbe.bank_offset().saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+        planes::addressing(&self.registers) == Addressing::Chain4
+            && self.registers.sequencer[sequencer::MAP_MASK] & 15 == 15
+            && end <= MEMORY_SIZE
+    }
+
+    /// Puts registers back as at power-on; memory keeps its contents.
+    pub(super) fn reset_registers(&mut self) {
+        self.registers = Registers::new();
+        self.vbe = Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX));
+        self.latch = 0;
+        self.follow_text();
+    }
+
+    /// All that a picture of the screen depends on, copied. Cursor and blinking characters are in their visible
+    /// phase.
+    pub fn snapshot(&self) -> Snapshot {
+        let layout = self.vbe.layout();
+        let memory = match &layout {
+            Some(layout) => {
+                let start = usize::try_from(layout.start).unwrap_or(0);
+                let mut memory = vec![0; layout.visible_bytes().min(MEMORY_SIZE.saturating_sub(start))];
+                self.memory.read(start, &mut memory);
+                memory
+            }
+            None => {
+                let mut memory = vec![0; PLANES_SIZE];
+                self.memory.read(0, &mut memory);
+                if self.text_in_memory {
+                    merge_text(&self.text(), &mut memory);
+                }
+                memory
+            }
+        };
+        Snapshot {
+            registers: self.registers.clone(),
+            layout,
+            dac_8bit: self.vbe.dac_8bit(),
+            memory,
+            cursor_shown: true,
+            blink_shown: true,
+        }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let mut text = vec![0; TEXT_SIZE];
+        self.memory.read(MEMORY_SIZE, &mut text);
+        text
+    }
+
+    /// Moves planes 0 and 1 to the text area or back when the registers say so.
+    fn follow_text(&mut self) {
+        let wanted = planes::is_plain_text(&self.registers) && !self.vbe.enabled();
+        if wanted == self.text_in_memory {
+            return;
+        }
+        // 32 KiB of text are the first 64 KiB of interleaved planes.
+        let mut planes = vec![0; 2 * TEXT_SIZE];
+        self.memory.read(0, &mut planes);
+        if wanted {
+            let text: Vec<u8> = planes.chunks_exact(4).flat_map(|cell| [cell[0], cell[1]]).collect();
+            self.memory.write(MEMORY_SIZE, &text);
+        } else {
+            merge_text(&self.text(), &mut planes);
+            self.memory.write(0, &planes);
+        }
+        self.text_in_memory = wanted;
+    }
+
+    /// One byte of ports 3B0h–3DFh.
+    pub(super) fn read_register(&mut self, port: u16) -> u8 {
+        if self.registers.reads_status(port) {
+            return self.beam.status(&self.registers, self.clock.now());
+        }
+        self.registers.read(port)
+    }
+
+    /// One byte to ports 3B0h–3DFh.
+    pub(super) fn write_register(&mut self, port: u16, value: u8) {
+        self.registers.write(port, value);
+        self.follow_text();
+    }
+
+    /// Reads DISPI register `index`.
+    pub(super) fn read_vbe(&self, index: u16) -> u16 {
+        self.vbe.read(index)
+    }
+
+    /// Writes DISPI register `index`.
+    pub(super) fn write_vbe(&mut self, index: u16, value: u16) {
+        let turned_on = self.vbe.write(index, value);
+        self.follow_text();
+        if let Some(layout) = self.vbe.layout().filter(|_| turned_on) {
+            self.set_up_linear_mode(&layout);
+            if value & vbe::NO_CLEAR == 0 {
+                self.clear(layout.visible_bytes());
+            }
+            self.follow_text();
+        }
+    }
+
+    /// A linear mode sets the VGA registers that drivers and the VGA BIOS read back, and the window at A0000h.
+    fn set_up_linear_mode(&mut self, layout: &vbe::Layout) {
+        let low = |value: u32| value.to_le_bytes()[0];
+        let registers = &mut self.registers;
+        registers.graphics[graphics::MISC] = registers.graphics[graphics::MISC] & !0x0C | 0x05;
+        registers.crtc[crtc::MODE] |= 3;
+        registers.crtc[crtc::OFFSET] = low(layout.row_bytes >> 3);
+        registers.crtc[crtc::H_DISPLAY_END] = low((layout.width >> 3) - 1);
+        let last_row = layout.height - 1;
+        registers.crtc[crtc::V_DISPLAY_END] = low(last_row);
+        let overflow = registers.crtc[crtc::OVERFLOW] & !0x42;
+        registers.crtc[crtc::OVERFLOW] = overflow | low(last_row >> 7 & 0x02) | low(last_row >> 3 & 0x40) | 0x10;
+        registers.crtc[crtc::LINE_COMPARE] = 0xFF;
+        registers.crtc[crtc::MAX_SCAN] = registers.crtc[crtc::MAX_SCAN] & !0x9F | 0x40;
+        let shift = if layout.bits == 4 {
+            registers.sequencer[sequencer::CLOCKING] &= !8;
+            0
+        } else {
+            registers.sequencer[sequencer::MEMORY_MODE] |= 8;
+            registers.sequencer[sequencer::MAP_MASK] |= 15;
+            0x40
+        };
+        registers.graphics[graphics::MODE] = registers.graphics[graphics::MODE] & !0x60 | shift;
+    }
+
+    fn clear(&self, bytes: usize) {
+        let zeros = vec![0; 64 << 10];
+        let end = bytes.min(MEMORY_SIZE);
+        for start in (0..end).step_by(zeros.len()) {
+            self.memory.write(start, &zeros[..zeros.len().min(end - start)]);
+        }
+    }
+
+    /// Where an offset in the 128 KiB from A0000h lies in the window that is open now.
+    fn in_window(&self, offset: u64) -> Option<usize> {
+        let (start, size) = planes::window(&self.registers);
+        let inside = offset.checked_sub(start).filter(|inside| *inside < size)?;
+        usize::try_from(inside).ok()
+    }
+
+    fn read_window(&mut self, offset: u64) -> u8 {
+        let Some(inside) = self.in_window(offset) else { return 0xFF };
+        if self.text_in_memory {
+            let mut byte = [0xFF];
+            self.memory.read(MEMORY_SIZE + inside, &mut byte);
+            return byte[0];
+        }
+        let base = self.vbe.bank_offset();
+        planes::read(&self.registers, &mut self.latch, &self.memory, base, inside)
+    }
+
+    fn write_window(&mut self, offset: u64, value: u8) {
+        let Some(inside) = self.in_window(offset) else { return };
+        if self.text_in_memory {
+            self.memory.write(MEMORY_SIZE + inside, &[value]);
+            return;
+        }
+        let base = self.vbe.bank_offset();
+        planes::write(&self.registers, self.latch, &self.memory, base, inside, value);
+    }
+}
+
+/// Puts even and odd bytes of `text` into planes 0 and 1 of `planes`.
+fn merge_text(text: &[u8], planes: &mut [u8]) {
+    for (cell, plane) in text.chunks_exact(2).zip(planes.chunks_exact_mut(4)) {
+        plane[..2].copy_from_slice(cell);
+    }
+}
+
+impl PortDevice for Vga {
+    fn read(&mut self, port: u16, size: u8) -> u32 {
+        match port {
+            VBE_INDEX => return u32::from(self.vbe.index),
+            VBE_DATA => return u32::from(self.vbe.read(self.vbe.index)),
+            _ => {}
+        }
+        let mut value = [0; 4];
+        for (byte, port) in value.iter_mut().zip(port..=u16::MAX).take(usize::from(size)) {
+            *byte = self.read_register(port);
+        }
+        u32::from_le_bytes(value)
+    }
+
+    fn write(&mut self, port: u16, size: u8, value: u32) {
+        let low = u16::try_from(value & 0xFFFF).unwrap_or(0);
+        match port {
+            VBE_INDEX => self.vbe.index = low,
+            VBE_DATA => self.write_vbe(self.vbe.index, low),
+            _ => {
+                // A word to an index port is the index and the data behind it.
+                for (byte, port) in value.to_le_bytes().into_iter().zip(port..=u16::MAX).take(usize::from(size)) {
+                    self.write_register(port, byte);
+                }
+            }
+        }
+    }
+}
+
+impl MemoryDevice for Vga {
+    fn read(&mut self, offset: u64, data: &mut [u8]) {
+        for (byte, offset) in data.iter_mut().zip(offset..) {
+            *byte = self.read_window(offset);
+        }
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) {
+        for (byte, offset) in data.iter().zip(offset..) {
+            self.write_window(offset, *byte);
+        }
+    }
+}

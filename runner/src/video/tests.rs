@@ -1,0 +1,1 @@
+//! The adapter driven through its ports and its window, as a VGA BIOS does.
