@@ -93,7 +93,10 @@ impl Vga {
 
     fn is_plain_chain4(&self) -> bool {
         let (_, size) = planes::window(&self.registers);
-        let end = self.vbe.bank_offset().saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+        let end = self
+            .vbe
+            .bank_offset()
+            .saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         planes::addressing(&self.registers) == Addressing::Chain4
             && self.registers.sequencer[sequencer::MAP_MASK] & 15 == 15
             && end <= MEMORY_SIZE
@@ -235,7 +238,9 @@ impl Vga {
     }
 
     fn read_window(&mut self, offset: u64) -> u8 {
-        let Some(inside) = self.in_window(offset) else { return 0xFF };
+        let Some(inside) = self.in_window(offset) else {
+            return 0xFF;
+        };
         if self.text_in_memory {
             let mut byte = [0xFF];
             self.memory.read(MEMORY_SIZE + inside, &mut byte);
@@ -284,7 +289,12 @@ impl PortDevice for Vga {
             VBE_DATA => self.write_vbe(self.vbe.index, low),
             _ => {
                 // A word to an index port is the index and the data behind it.
-                for (byte, port) in value.to_le_bytes().into_iter().zip(port..=u16::MAX).take(usize::from(size)) {
+                for (byte, port) in value
+                    .to_le_bytes()
+                    .into_iter()
+                    .zip(port..=u16::MAX)
+                    .take(usize::from(size))
+                {
                     self.write_register(port, byte);
                 }
             }

@@ -44,7 +44,10 @@ impl Timing {
             low(h_offset),
             low(h_sync),
             low(v_offset & 15) << 4 | low(v_sync & 15),
-            low(h_offset >> 8 & 3) << 6 | low(h_sync >> 8 & 3) << 4 | low(v_offset >> 4 & 3) << 2 | low(v_sync >> 4 & 3),
+            low(h_offset >> 8 & 3) << 6
+                | low(h_sync >> 8 & 3) << 4
+                | low(v_offset >> 4 & 3) << 2
+                | low(v_sync >> 4 & 3),
             low(width_mm),
             low(height_mm),
             high(width_mm) << 4 | high(height_mm),
@@ -87,7 +90,16 @@ pub(super) fn block() -> [u8; SIZE] {
     edid[25..35].copy_from_slice(&[0xEE, 0x91, 0xA3, 0x54, 0x4C, 0x99, 0x26, 0x0F, 0x50, 0x54]);
     // Established timings: 640x480, 800x600, 1024x768, all at 60 Hz.
     edid[35..38].copy_from_slice(&[0x21, 0x08, 0x00]);
-    let modes = [(1280, 2), (1280, 1), (1152, 1), (1400, 1), (1600, 1), (1600, 3), (1280, 3), (1920, 3)];
+    let modes = [
+        (1280, 2),
+        (1280, 1),
+        (1152, 1),
+        (1400, 1),
+        (1600, 1),
+        (1600, 3),
+        (1280, 3),
+        (1920, 3),
+    ];
     for (place, (width, aspect)) in edid[38..54].chunks_exact_mut(2).zip(modes) {
         place.copy_from_slice(&standard(width, aspect));
     }

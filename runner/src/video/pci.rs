@@ -29,7 +29,11 @@ pub(super) fn config(rom_size: usize) -> ConfigSpace {
         class: 0x03_0000,
         multifunction: false,
     });
-    config.add_bar(FRAMEBUFFER, BarKind::Prefetchable, u32::try_from(MEMORY_SIZE).unwrap_or(0));
+    config.add_bar(
+        FRAMEBUFFER,
+        BarKind::Prefetchable,
+        u32::try_from(MEMORY_SIZE).unwrap_or(0),
+    );
     config.add_bar(REGISTERS, BarKind::Memory, REGISTERS_SIZE);
     if rom_size > 0 {
         config.add_bar(ConfigSpace::ROM, BarKind::Rom, rom_bar_size(rom_size));

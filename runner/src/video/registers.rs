@@ -67,7 +67,9 @@ pub(super) mod attribute {
 
 /// Bits of each register that can be set.
 const SEQUENCER_MASK: [u8; 8] = [0x03, 0x3D, 0x0F, 0x3F, 0x0E, 0, 0, 0xFF];
-const GRAPHICS_MASK: [u8; 16] = [0x0F, 0x0F, 0x0F, 0x1F, 0x03, 0x7B, 0x0F, 0x0F, 0xFF, 0, 0, 0, 0, 0, 0, 0];
+const GRAPHICS_MASK: [u8; 16] = [
+    0x0F, 0x0F, 0x0F, 0x1F, 0x03, 0x7B, 0x0F, 0x0F, 0xFF, 0, 0, 0, 0, 0, 0, 0,
+];
 const ATTRIBUTE_MASK: [u8; 32] = {
     let mut mask = [0; 32];
     let mut index = 0;

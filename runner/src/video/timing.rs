@@ -94,7 +94,9 @@ mod tests {
     #[test]
     fn most_of_the_time_is_display() {
         let (registers, mut beam) = (text_mode(), Beam::default());
-        let shown = (0..100_000u64).filter(|n| beam.status(&registers, n * 997) & NOT_DISPLAYING == 0).count();
+        let shown = (0..100_000u64)
+            .filter(|n| beam.status(&registers, n * 997) & NOT_DISPLAYING == 0)
+            .count();
         assert!((65_000..75_000).contains(&shown), "{shown}");
     }
 }

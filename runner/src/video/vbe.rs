@@ -168,7 +168,9 @@ impl Vbe {
             _ => virtual_width * bits.div_ceil(8),
         };
         let virtual_height = self.memory / row_bytes;
-        let height = u32::from(self.register(YRES)).clamp(1, u32::from(MAX_HEIGHT)).min(virtual_height);
+        let height = u32::from(self.register(YRES))
+            .clamp(1, u32::from(MAX_HEIGHT))
+            .min(virtual_height);
         let x = u32::from(self.register(X_OFFSET)).min(virtual_width - width);
         let y = u32::from(self.register(Y_OFFSET)).min(virtual_height - height);
         let x_bytes = match bits {

@@ -23,7 +23,9 @@ pub(super) fn render(snapshot: &Snapshot, layout: &Layout) -> Frame {
     };
     let mut frame = Frame::black(layout.width, layout.height);
     let width = usize::try_from(layout.width).unwrap_or(1).max(1);
-    let memory_rows = snapshot.memory.chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
+    let memory_rows = snapshot
+        .memory
+        .chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
     for (row, bytes) in frame.pixels.chunks_exact_mut(width).zip(memory_rows) {
         for (pixel, bytes) in row.iter_mut().zip(bytes.chunks_exact(pixel_bytes)) {
             *pixel = color(bytes);

@@ -60,7 +60,9 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
     let mut frame = Frame::black(width, height);
     let mut start = registers.start_address().wrapping_mul(4);
     let (mut line, mut drawn) = (0u32, 0);
-    let rows = frame.pixels.chunks_exact_mut(usize::try_from(width).unwrap_or(1).max(1));
+    let rows = frame
+        .pixels
+        .chunks_exact_mut(usize::try_from(width).unwrap_or(1).max(1));
     for (y, row) in (0u32..).zip(rows) {
         let mut address = start;
         if substituted & 1 != 0 {
@@ -94,7 +96,9 @@ pub(super) fn render_linear(snapshot: &Snapshot, layout: &Layout) -> Frame {
     let painter = Painter::new(snapshot, Shift::Planes, false);
     let mut frame = Frame::black(layout.width, layout.height);
     let width = usize::try_from(layout.width).unwrap_or(1).max(1);
-    let memory_rows = snapshot.memory.chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
+    let memory_rows = snapshot
+        .memory
+        .chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
     for (row, bytes) in frame.pixels.chunks_exact_mut(width).zip(memory_rows) {
         for (pixels, planes) in row.chunks_mut(8).zip(bytes.chunks_exact(4)) {
             let planes = planes.try_into().unwrap_or([0; 4]);
@@ -133,9 +137,9 @@ impl<'a> Painter<'a> {
     /// Pixel `dot` (0–7, from the left) of the eight that four bytes make.
     fn color(&self, planes: [u8; 4], dot: u32) -> u32 {
         let code = match self.shift {
-            Shift::Planes => (0..4).fold(0, |code, plane| {
-                code | (planes[plane] >> (7 - dot) & 1) << plane
-            }) & self.enabled,
+            Shift::Planes => {
+                (0..4).fold(0, |code, plane| code | (planes[plane] >> (7 - dot) & 1) << plane) & self.enabled
+            }
             Shift::Pairs => {
                 let pair = |plane: usize| {
                     if self.enabled >> plane & 1 == 0 {

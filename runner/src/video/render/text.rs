@@ -28,7 +28,10 @@ fn columns(registers: &Registers) -> u32 {
 /// The picture's size in pixels: whole characters only.
 pub(super) fn size(registers: &Registers) -> (u32, u32) {
     let rows = registers.displayed_rows() / char_height(registers);
-    (columns(registers) * char_width(registers), rows * char_height(registers))
+    (
+        columns(registers) * char_width(registers),
+        rows * char_height(registers),
+    )
 }
 
 /// Where the two fonts lie in plane 2: for attributes with bit 3 clear, and set.
@@ -65,7 +68,9 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
     let mut frame = Frame::black(width, height);
     let mut first_cell = registers.start_address();
     let mut line = u32::from(registers.crtc[crtc::PRESET_ROW] & 0x1F) % char_height;
-    let rows = frame.pixels.chunks_exact_mut(usize::try_from(width).unwrap_or(1).max(1));
+    let rows = frame
+        .pixels
+        .chunks_exact_mut(usize::try_from(width).unwrap_or(1).max(1));
     for (y, row) in (0u32..).zip(rows) {
         painter.draw_row(row, first_cell, line, shift, &cursor);
         line += 1;
@@ -140,7 +145,11 @@ impl Painter<'_> {
             for dot in skip..self.char_width {
                 let bit = if self.char_width == 16 { dot / 2 } else { dot };
                 let Some(pixel) = pixels.next() else { return };
-                *pixel = if bits << bit & 0x100 != 0 { foreground } else { background };
+                *pixel = if bits << bit & 0x100 != 0 {
+                    foreground
+                } else {
+                    background
+                };
             }
             skip = 0;
             cell = cell.wrapping_add(1);
