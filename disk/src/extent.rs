@@ -37,6 +37,17 @@ impl ExtentSet {
         self.ranges.splice(first..after, [merged]);
     }
 
+    /// Adds the gaps between ranges that are shorter than `gap` bytes.
+    pub fn close_gaps(&mut self, gap: u64) {
+        self.ranges.dedup_by(|next, kept| {
+            let close = next.start - kept.end < gap;
+            if close {
+                kept.end = next.end;
+            }
+            close
+        });
+    }
+
     /// The ranges in ascending order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Range<u64>> + '_ {
         self.ranges.iter().cloned()
@@ -153,6 +164,15 @@ mod tests {
             }
             let free = set.complement(256);
             prop_assert!((0..256).all(|i| free.contains(i) != set.contains(i)));
+
+            let mut closed = set.clone();
+            closed.close_gaps(alignment);
+            prop_assert!(closed.iter().zip(closed.iter().skip(1)).all(|(a, b)| b.start - a.end >= alignment));
+            for gap in free.iter() {
+                let inner = gap.start > 0 && gap.end < 256 && gap.end - gap.start < alignment;
+                prop_assert_eq!(closed.contains(gap.start), inner);
+            }
+            prop_assert!(model.iter().zip(0..).all(|(used, i)| !used || closed.contains(i)));
 
             let aligned = set.align_outwards(alignment, 256);
             for i in 0..256u64 {

@@ -2,6 +2,8 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+mod builder;
+mod ext;
 mod signature;
 
 use crate::extent::ExtentSet;
@@ -79,7 +81,7 @@ impl Volume {
 pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
     let size = volume.size();
     let found = signature::all(volume)?;
-    let mut names = found.iter().map(|signature| signature.name());
+    let mut names = found.iter().map(Signature::name);
     let Some(first) = found.first() else {
         return Ok(Volume::whole(VolumeKind::Unknown, "unknown", size));
     };
@@ -93,7 +95,7 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
         return Ok(whole);
     }
     Ok(match first {
-        Signature::Ext => Volume::whole(VolumeKind::Ext, "ext", size),
+        Signature::Ext => ext::map(volume)?,
         Signature::Ntfs => Volume::whole(VolumeKind::Ntfs, "NTFS", size),
         Signature::Fat => Volume::whole(VolumeKind::Fat, "FAT", size),
         Signature::Swap => Volume::whole(VolumeKind::Swap, "swap", size),
