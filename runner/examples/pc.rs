@@ -1,39 +1,11 @@
 //! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--log FILE] [--disk RAW]… [--iso FILE] [--serial stdio|FILE]
 //! [--control SOCKET] [--bios FILE]`. Disks are raw files, written in place: use copies.
 
+use disk::RawFile;
 use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
 use runner::{MachineConfig, run};
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-struct RawFile(File, u64);
-
-impl disk::ReadAt for RawFile {
-    fn size(&self) -> u64 {
-        self.1
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buf, offset)
-    }
-}
-
-impl disk::BlockDevice for RawFile {
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
-    }
-    fn flush(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-}
-
-fn raw(path: &str, write: bool) -> anyhow::Result<Arc<RawFile>> {
-    let file = OpenOptions::new().read(true).write(write).open(path)?;
-    let size = file.metadata()?.len();
-    Ok(Arc::new(RawFile(file, size)))
-}
 
 fn main() -> anyhow::Result<()> {
     let mut config = MachineConfig {
@@ -58,12 +30,12 @@ fn main() -> anyhow::Result<()> {
             "--cpus" => config.cpus = value.parse()?,
             "--log" => config.firmware_log = Some(PathBuf::from(value)),
             "--disk" => config.disks.push(DiskConfig {
-                backend: raw(&value, true)?,
+                backend: Arc::new(RawFile::open(value.as_ref(), true)?),
                 geometry: None,
                 model: "P2V HARDDISK".into(),
                 serial: format!("P2V{:05}", config.disks.len() + 1),
             }),
-            "--iso" => config.cdrom = CdromConfig::Disc(raw(&value, false)?),
+            "--iso" => config.cdrom = CdromConfig::Disc(Arc::new(RawFile::open(value.as_ref(), false)?)),
             "--boot" => {
                 config.boot = if value == "cdrom" {
                     BootOrder::CdromFirst

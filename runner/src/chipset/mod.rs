@@ -6,6 +6,7 @@ pub mod debugcon;
 pub mod fw_cfg;
 pub mod i440fx;
 pub mod piix3;
+pub mod piix3_ide;
 pub mod pm;
 pub mod serial;
 pub mod small;

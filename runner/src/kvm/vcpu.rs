@@ -65,6 +65,15 @@ pub enum Exit {
     Shutdown,
 }
 
+/// How much of a processor a reset reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetKind {
+    /// Everything, as at power-on.
+    PowerOn,
+    /// The INIT line: memory type ranges and other model-specific registers stay.
+    Init,
+}
+
 /// What a processor is after power-on.
 struct PowerOn {
     regs: kvm_regs,
@@ -174,8 +183,8 @@ impl Vcpu {
         self.fd.set_kvm_immediate_exit(0);
     }
 
-    /// Back to the state after power-on.
-    pub fn reset(&mut self) -> Result<(), RunError> {
+    /// Back to the state after power-on, or after INIT.
+    pub fn reset(&mut self, kind: ResetKind) -> Result<(), RunError> {
         // Whatever the last exit was, let KVM finish it, or it would complete it into the new state.
         self.fd.set_kvm_immediate_exit(1);
         let _ = self.fd.run();
@@ -192,7 +201,12 @@ impl Vcpu {
         if let Some(xcrs) = &state.xcrs {
             let _ = self.fd.set_xcrs(xcrs);
         }
-        for msr in &state.msrs {
+        let msrs = if kind == ResetKind::PowerOn {
+            &state.msrs[..]
+        } else {
+            &[]
+        };
+        for msr in msrs {
             // One at a time: KVM stops at the first it refuses, and some KVMs list what they refuse.
             if let Ok(one) = Msrs::from_entries(&[*msr]) {
                 let _ = self.fd.set_msrs(&one);

@@ -5,7 +5,7 @@ use super::firmware;
 use super::gate::Gate;
 use super::memory::Memory;
 use super::pci_ports::PciPorts;
-use super::requests::{Request, Requests};
+use super::requests::{InitLine, Requests};
 use super::serial_io;
 use crate::bus::{Bus, Shared, lock};
 use crate::chipset::cmos::{Cmos, host_seconds};
@@ -13,13 +13,18 @@ use crate::chipset::debugcon::DebugPort;
 use crate::chipset::fw_cfg::FwCfg;
 use crate::chipset::i440fx::{I440fx, shadow};
 use crate::chipset::piix3::{Piix3, ResetControl};
+use crate::chipset::piix3_ide::Piix3Ide;
 use crate::chipset::pm::{GPE0, Pm, SMI_COMMAND};
 use crate::chipset::serial::SerialPort;
 use crate::chipset::small::{Fixed, Latches, Port92};
-use crate::config::{MachineConfig, RunError};
-use crate::device::{GuestMemory, Power};
+use crate::config::{CdromConfig, MachineConfig, RunError};
+use crate::control::{Events, RunState};
+use crate::device::{GuestMemory, IrqLine, Power};
+use crate::input::{I8042, I8042Lines};
 use crate::kvm::{Mapping, Vm};
 use crate::pci::{ConfigSpace, PciFunction, PciRoot};
+use crate::storage::controller::{COMMAND_PORTS, CONTROL_PORTS};
+use crate::storage::{Drive, IdeController};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -35,14 +40,25 @@ pub(super) struct Board {
     pub(super) clock: Arc<MachineClock>,
     pub(super) timers: Arc<Timers>,
     pub(super) requests: Requests,
-    memory: Memory,
-    root: Shared<PciRoot>,
-    bridge: Shared<I440fx>,
-    pm: Shared<Pm>,
-    cmos: Shared<Cmos>,
-    fw_cfg: Shared<FwCfg>,
+    pub(super) events: Events,
+    pub(super) ide: IdeController,
+    pub(super) keyboard: Shared<I8042>,
+    pub(super) memory: Memory,
+    pub(super) root: Shared<PciRoot>,
+    pub(super) bridge: Shared<I440fx>,
+    pub(super) pm: Shared<Pm>,
+    pub(super) cmos: Shared<Cmos>,
+    pub(super) fw_cfg: Shared<FwCfg>,
     /// Serialises changes of the memory layout.
-    layout: Mutex<()>,
+    pub(super) layout: Mutex<()>,
+    pub(super) phase: Mutex<RunState>,
+}
+
+/// Address line 20 is always open: KVM cannot close it, and SeaBIOS opens it first thing.
+struct AlwaysOpen;
+
+impl IrqLine for AlwaysOpen {
+    fn set(&self, _: bool) {}
 }
 
 fn shared<T>(device: T) -> Shared<T> {
@@ -62,6 +78,7 @@ impl Board {
         let clock = MachineClock::new();
         let timers = Timers::new(clock.clone());
         let power: Arc<dyn Power> = Arc::new(requests.clone());
+        let init: Arc<dyn Power> = Arc::new(InitLine(requests.clone()));
         let guest: Arc<dyn GuestMemory> = Arc::new(memory.clone());
 
         let bridge = shared(I440fx::new());
@@ -70,9 +87,24 @@ impl Board {
         let reschedule = timers.clone();
         let rescheduled = Box::new(move || reschedule.look());
         let pm = shared(Pm::new(clock.clone(), vm.line(9, OWN), power.clone(), rescheduled));
+        let lines = [vm.line(14, OWN), vm.line(15, OWN)];
+        let ide = IdeController::new(drives(config)?, lines, guest.clone()).map_err(|source| RunError::System {
+            what: "start the threads of the disks".into(),
+            source,
+        })?;
+        let reset = ide.clone();
+        let ide_function = Piix3Ide::new(shared(ide.bus_master_ports()), Box::new(move || reset.reset()));
+        let keyboard = shared(I8042::new(I8042Lines {
+            keyboard_irq: vm.line(1, OWN),
+            mouse_irq: vm.line(12, OWN),
+            a20: Arc::new(AlwaysOpen),
+            power: init.clone(),
+            clock: clock.clone(),
+        }));
         let mut root = PciRoot::default();
         root.add(0, 0, bridge.clone());
         root.add(1, 0, piix3);
+        root.add(1, 1, shared(ide_function));
         root.add(1, 3, pm.clone());
         let root = shared(root);
 
@@ -100,6 +132,9 @@ impl Board {
                 clock,
                 timers: timers.clone(),
                 requests,
+                events: Events::new(),
+                ide: ide.clone(),
+                keyboard: keyboard.clone(),
                 memory,
                 root,
                 bridge,
@@ -107,16 +142,26 @@ impl Board {
                 cmos: cmos.clone(),
                 fw_cfg: fw_cfg.clone(),
                 layout: Mutex::new(()),
+                phase: Mutex::new(RunState::Running),
             }
         });
 
         timers.add(pm.clone());
         timers.add(cmos.clone());
-        bus.add_ports(0x70..0x72, 1, TimedPorts::new(cmos, timers));
+        timers.add(keyboard.clone());
+        bus.add_ports(0x70..0x72, 1, TimedPorts::new(cmos, timers.clone()));
+        let keyboard_ports = TimedPorts::new(keyboard, timers);
+        bus.add_ports(0x60..0x61, 1, keyboard_ports.clone());
+        bus.add_ports(0x64..0x65, 1, keyboard_ports);
+        let disk_ports = shared(ide.command_ports());
+        for (command, control) in COMMAND_PORTS.into_iter().zip(CONTROL_PORTS) {
+            bus.add_ports(command..command + 8, 4, disk_ports.clone());
+            bus.add_ports(control..control + 1, 1, disk_ports.clone());
+        }
         bus.add_ports(SMI_COMMAND..SMI_COMMAND + 2, 1, pm.clone());
         bus.add_ports(GPE0..GPE0 + 4, 1, pm);
         bus.add_ports(0x510..0x51c, 4, fw_cfg);
-        bus.add_ports(0x92..0x93, 1, shared(Port92::new(power)));
+        bus.add_ports(0x92..0x93, 1, shared(Port92::new(init)));
         for (base, count) in [(0x00, 0x10), (0x80, 0x10), (0xc0, 0x20)] {
             bus.add_ports(base..base + count, 1, shared(Latches::new(base, count.into())));
         }
@@ -144,18 +189,13 @@ impl Board {
         Ok(())
     }
 
-    /// The registers of `function` (or of all) were written: ports and memory follow.
-    pub(super) fn follow(&self, function: Option<u8>) {
-        if let Err(error) = self.try_follow(function) {
-            self.requests.ask(Request::Failed(error));
-        }
-    }
-
-    fn follow_all(&self) -> Result<(), RunError> {
+    /// Ports and memory follow the registers of every function.
+    pub(super) fn follow_all(&self) -> Result<(), RunError> {
         self.try_follow(None)
     }
 
-    fn try_follow(&self, function: Option<u8>) -> Result<(), RunError> {
+    /// Ports and memory follow the registers of `function`, or of all.
+    pub(super) fn try_follow(&self, function: Option<u8>) -> Result<(), RunError> {
         let _one_at_a_time = lock(&self.layout);
         let functions = lock(&self.root).functions().to_vec();
         let mut mappings = Vec::new();
@@ -189,29 +229,25 @@ impl Board {
         }
         Ok(())
     }
+}
 
-    /// The reset line reaches every device; memory and CMOS stay. The processors must be parked.
-    pub(super) fn reset(&self) -> Result<(), RunError> {
-        self.drain()?;
-        for (_, body) in lock(&self.root).functions() {
-            lock(body).reset();
-        }
-        lock(&self.root).reset();
-        lock(&self.cmos).reset();
-        lock(&self.fw_cfg).reset();
-        self.vm.reset_chips()?;
-        self.follow_all()?;
-        self.timers.look();
-        Ok(())
+/// Which drive hangs where.
+fn drives(config: &MachineConfig) -> Result<[[Option<Drive>; 2]; 2], RunError> {
+    let mut places = [const { None }; 4];
+    let free = firmware::disk_positions(config);
+    if config.disks.len() > free.len() {
+        return Err(RunError::Config(format!(
+            "there is room for {} hard disks on the IDE controller, not for {}",
+            free.len(),
+            config.disks.len()
+        )));
     }
-
-    /// Waits for what the disks are doing and makes it durable. The processors must be parked.
-    pub(super) fn drain(&self) -> Result<(), RunError> {
-        Ok(())
+    for (disk, place) in config.disks.iter().zip(free) {
+        places[place] = Some(Drive::Disk(disk.clone()));
     }
-
-    /// The power button.
-    pub(super) fn power_button(&self) {
-        lock(&self.pm).power_button();
+    if !matches!(config.cdrom, CdromConfig::Absent) {
+        places[firmware::CDROM_POSITION] = Some(Drive::Cdrom(config.cdrom.clone()));
     }
+    let [a, b, c, d] = places;
+    Ok([[a, b], [c, d]])
 }

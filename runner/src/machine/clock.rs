@@ -104,7 +104,7 @@ impl Timers {
     }
 
     /// A device now wants to be woken at `at`.
-    fn nudge(&self, at: Option<u64>) {
+    pub(super) fn nudge(&self, at: Option<u64>) {
         let mut next = lock(&self.next);
         if at.is_some_and(|at| at < next.at) {
             next.look = true;

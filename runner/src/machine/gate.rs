@@ -2,6 +2,7 @@
 
 use crate::bus::lock;
 use crate::kvm::kick::Thread;
+use crate::kvm::vcpu::ResetKind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Where a processor thread is.
@@ -21,6 +22,7 @@ struct State {
     holds: usize,
     /// Grows with every reset; a processor that has not seen it yet resets itself at the gate.
     generation: u64,
+    kind: ResetKind,
     ended: bool,
     places: Vec<(Place, Thread, u64)>,
 }
@@ -31,7 +33,7 @@ pub(super) enum Pass {
     /// Enter the guest.
     Enter,
     /// Reset the processor, then ask again.
-    Reset,
+    Reset(ResetKind),
     /// End the thread.
     End,
 }
@@ -49,6 +51,7 @@ impl Gate {
             state: Mutex::new(State {
                 holds: 1,
                 generation: 0,
+                kind: ResetKind::PowerOn,
                 ended: false,
                 places: vec![(Place::Absent, Thread::current(), 0); cpus.into()],
             }),
@@ -66,7 +69,7 @@ impl Gate {
         loop {
             let generation = state.generation;
             let State {
-                holds, ended, places, ..
+                holds, ended, kind, places, ..
             } = &mut *state;
             let place = &mut places[cpu];
             if *ended {
@@ -78,7 +81,7 @@ impl Gate {
                 place.2 = generation;
                 // Not parked until it comes back: `reset` waits for that.
                 place.0 = Place::Host;
-                return Pass::Reset;
+                return Pass::Reset(*kind);
             }
             if *holds == 0 {
                 *place = (Place::Guest, Thread::current(), generation);
@@ -144,8 +147,9 @@ impl Gate {
     }
 
     /// Lets every processor reset itself and waits until all have. Hold and wait first.
-    pub(super) fn reset(&self) {
+    pub(super) fn reset(&self, kind: ResetKind) {
         let mut state = lock(&self.state);
+        state.kind = kind;
         state.generation += 1;
         self.changed.notify_all();
         let pending = |state: &State| {

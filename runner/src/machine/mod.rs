@@ -2,9 +2,11 @@
 
 mod board;
 mod clock;
+mod control;
 mod firmware;
 mod gate;
 mod memory;
+mod operate;
 mod pci_ports;
 mod requests;
 mod run;

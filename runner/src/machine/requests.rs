@@ -9,8 +9,13 @@ use std::sync::Arc;
 /// A request. The processors are held from the moment it is made; serving it ends with one release of the gate.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The reset line.
-    Reset,
+    /// The reset line: pulled by the guest, or by the user.
+    Reset {
+        /// By the guest.
+        guest: bool,
+    },
+    /// The processors' reset line only: keyboard controller, port 92h, triple fault.
+    Init,
     /// The guest cut the power.
     PowerOff,
     /// The user ends the machine.
@@ -41,9 +46,21 @@ impl Requests {
 
 impl Power for Requests {
     fn reset(&self) {
-        self.ask(Request::Reset);
+        self.ask(Request::Reset { guest: true });
     }
     fn power_off(&self) {
         self.ask(Request::PowerOff);
+    }
+}
+
+/// The reset that reaches only the processors, for devices that pull that line.
+pub(super) struct InitLine(pub(super) Requests);
+
+impl Power for InitLine {
+    fn reset(&self) {
+        self.0.ask(Request::Init);
+    }
+    fn power_off(&self) {
+        self.0.power_off();
     }
 }

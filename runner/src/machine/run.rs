@@ -1,10 +1,13 @@
 //! The life of a machine: threads start, requests are served, everything is flushed at the end.
 
 use super::board::Board;
+use super::control::Remote;
 use super::gate::{Gate, Pass};
 use super::requests::{Request, Requests};
 use super::serial_io::RawTerminal;
+use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
+use crate::control::{Event, RunState, Server};
 use crate::kvm::vcpu::{Exit, cpuid};
 use crate::kvm::{KvmStatus, Vcpu, Vm, kick, probe};
 use crossbeam_channel::{Receiver, unbounded};
@@ -48,6 +51,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     kick::install()?;
     let _terminal = RawTerminal::enter(&config.serial);
     let signals = catch_signals(requests.clone())?;
+    let server = start_server(&config, &board)?;
     let timers = board.timers.clone();
     let mut threads = vec![spawn("timers", move || timers.run())?];
     for (id, vcpu) in vcpus.into_iter().enumerate() {
@@ -69,6 +73,8 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
         let _ = thread.join();
     }
     let flushed = board.drain();
+    // After the flush, so that whoever waits for the socket to close finds the disks complete.
+    drop(server);
     result.and_then(|outcome| flushed.map(|()| outcome))
 }
 
@@ -80,6 +86,17 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
             what: format!("start thread {name}"),
             source,
         })
+}
+
+fn start_server(config: &MachineConfig, board: &Arc<Board>) -> Result<Option<Server>, RunError> {
+    let Some(path) = &config.control_socket else {
+        return Ok(None);
+    };
+    let control = Arc::new(Remote(board.clone()));
+    match Server::start(path, control, board.events.clone()) {
+        Ok(server) => Ok(Some(server)),
+        Err(error) => Err(RunError::Config(error.to_string())),
+    }
 }
 
 fn catch_signals(requests: Requests) -> Result<signal_hook::iterator::Handle, RunError> {
@@ -105,16 +122,22 @@ fn serve(board: &Board, requests: &Receiver<Request>) -> Result<Outcome, RunErro
         };
         board.gate.wait_parked();
         match request {
-            Request::Reset => {
-                board.reset()?;
-                board.gate.reset();
-                board.gate.release();
-            }
-            Request::PowerOff => return Ok(Outcome::PoweredOff),
-            Request::Quit => return Ok(Outcome::Quit),
+            Request::Reset { guest } => board.serve_reset(guest)?,
+            Request::Init => board.serve_init()?,
+            Request::PowerOff => return Ok(end(board, Outcome::PoweredOff)),
+            Request::Quit => return Ok(end(board, Outcome::Quit)),
             Request::Failed(error) => return Err(error),
         }
     }
+}
+
+/// Says to everybody who listens that the machine ends.
+fn end(board: &Board, outcome: Outcome) -> Outcome {
+    *lock(&board.phase) = RunState::Shutdown;
+    board.events.emit(Event::Shutdown {
+        guest: outcome == Outcome::PoweredOff,
+    });
+    outcome
 }
 
 fn run_vcpu(mut vcpu: Vcpu, id: usize, board: &Arc<Board>) -> Result<(), RunError> {
@@ -123,15 +146,15 @@ fn run_vcpu(mut vcpu: Vcpu, id: usize, board: &Arc<Board>) -> Result<(), RunErro
         vcpu.forget_kicks();
         match board.gate.enter(id) {
             Pass::Enter => {}
-            Pass::Reset => {
-                vcpu.reset()?;
+            Pass::Reset(kind) => {
+                vcpu.reset(kind)?;
                 continue;
             }
             Pass::End => return Ok(()),
         }
         match vcpu.run(&board.bus, || board.gate.leave(id))? {
             Exit::Served | Exit::Interrupted => {}
-            Exit::Shutdown => board.requests.ask(Request::Reset),
+            Exit::Shutdown => board.requests.ask(Request::Init),
         }
     }
 }

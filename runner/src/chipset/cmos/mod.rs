@@ -56,6 +56,12 @@ impl Cmos {
         [self.memory[0x2e], self.memory[0x2f]] = sum.to_be_bytes();
     }
 
+    /// Whether the shutdown byte asks the firmware to go on with a program after a processor reset (codes 05h and
+    /// 09h–0Ch; IBM PC/AT Technical Reference, "shutdown status").
+    pub fn returns_from_reset(&self) -> bool {
+        matches!(self.memory[0x0f], 0x05 | 0x09..=0x0c)
+    }
+
     /// The reset line: interrupts off; time and memory stay.
     pub fn reset(&mut self) {
         self.rtc.reset();

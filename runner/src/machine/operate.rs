@@ -1,0 +1,131 @@
+//! What can be done to a running machine: reset, pause, keys, the power button.
+
+use super::board::Board;
+use super::requests::Request;
+use crate::bus::lock;
+use crate::config::RunError;
+use crate::control::{Event, RunState};
+use crate::device::Timed;
+use crate::input::InputEvent;
+use crate::kvm::vcpu::ResetKind;
+use crate::video::Frame;
+
+impl Board {
+    /// The reset line reaches every device; memory and CMOS stay. The processors must be parked.
+    pub(super) fn reset(&self) -> Result<(), RunError> {
+        self.drain_or_warn();
+        for (_, body) in lock(&self.root).functions() {
+            lock(body).reset();
+        }
+        lock(&self.root).reset();
+        lock(&self.cmos).reset();
+        lock(&self.keyboard).reset();
+        lock(&self.fw_cfg).reset();
+        self.vm.reset_chips()?;
+        self.follow_all()?;
+        self.timers.look();
+        Ok(())
+    }
+
+    /// Waits for what the disks are doing and makes it durable. The processors must be parked.
+    pub(super) fn drain(&self) -> Result<(), RunError> {
+        self.ide.drain_and_flush().map_err(|source| RunError::System {
+            what: "write what the guest has written through to the disk; the last changes may be lost".into(),
+            source,
+        })
+    }
+
+    /// As [`drain`](Self::drain), where the machine goes on: the guest will see the error at its own next flush.
+    fn drain_or_warn(&self) {
+        if let Err(error) = self.drain() {
+            eprintln!("warning: {error}");
+        }
+    }
+
+    /// The power button: the guest decides.
+    pub(super) fn power_button(&self) {
+        lock(&self.pm).power_button();
+    }
+
+    /// Keys, buttons and movements, in order.
+    pub(super) fn input(&self, events: &[InputEvent]) {
+        let mut keyboard = lock(&self.keyboard);
+        for event in events {
+            keyboard.input(event);
+        }
+        let deadline = keyboard.deadline();
+        drop(keyboard);
+        self.timers.nudge(deadline);
+    }
+
+    /// The screen as it is now.
+    pub(super) fn screenshot(&self) -> Frame {
+        Frame {
+            width: 1,
+            height: 1,
+            pixels: vec![0],
+        }
+    }
+
+    /// Running, paused or ending.
+    pub(super) fn state(&self) -> RunState {
+        *lock(&self.phase)
+    }
+
+    /// Halts processors and clock and flushes the disks; nothing if that was done already.
+    pub(super) fn pause(&self) {
+        let mut phase = lock(&self.phase);
+        if *phase != RunState::Running {
+            return;
+        }
+        self.gate.hold();
+        self.gate.wait_parked();
+        self.clock.stop();
+        self.drain_or_warn();
+        *phase = RunState::Paused;
+        drop(phase);
+        self.events.emit(Event::Stop);
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    pub(super) fn resume(&self) {
+        let mut phase = lock(&self.phase);
+        if *phase != RunState::Paused {
+            return;
+        }
+        *phase = RunState::Running;
+        drop(phase);
+        self.clock.start();
+        self.timers.look();
+        self.gate.release();
+        self.events.emit(Event::Resume);
+    }
+
+    /// Carries out a request that does not end the machine.
+    pub(super) fn serve_reset(&self, guest: bool) -> Result<(), RunError> {
+        self.reset()?;
+        self.gate.reset(ResetKind::PowerOn);
+        self.gate.release();
+        self.events.emit(Event::Reset { guest });
+        Ok(())
+    }
+
+    /// The processors' reset line. Systems of the 286's time return from protected mode this way: the shutdown byte
+    /// in CMOS then says where to go on, and everything else must stay as it is. Without such a wish the firmware
+    /// would go on to reset the whole machine, so that is done at once.
+    pub(super) fn serve_init(&self) -> Result<(), RunError> {
+        if !lock(&self.cmos).returns_from_reset() {
+            return self.serve_reset(true);
+        }
+        self.gate.reset(ResetKind::Init);
+        self.gate.release();
+        Ok(())
+    }
+
+    /// The registers of `function` (or of all) were written: ports and memory follow.
+    pub(super) fn follow(&self, function: Option<u8>) {
+        if let Err(error) = self.try_follow(function) {
+            self.requests.ask(Request::Failed(error));
+        }
+    }
+}
