@@ -69,7 +69,11 @@ impl Gate {
         loop {
             let generation = state.generation;
             let State {
-                holds, ended, kind, places, ..
+                holds,
+                ended,
+                kind,
+                places,
+                ..
             } = &mut *state;
             let place = &mut places[cpu];
             if *ended {
