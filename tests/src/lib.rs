@@ -5,5 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fixtures;
+pub mod guest;
 pub mod mirror;
+pub mod p2v;
 pub mod tool;

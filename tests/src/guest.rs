@@ -1,0 +1,269 @@
+//! Words for guest tests: start a machine, wait for what it prints, type, take a screenshot, switch it off.
+//!
+//! A machine is `p2v launch` or, for comparison, QEMU on the same disk: both have their serial port on standard input
+//! and output and a control socket that speaks QMP. Every wait is for an event; time limits are only there so that a
+//! broken guest ends the test, and are generous because the machine may be emulated (`cargo xtask rig`).
+
+mod keys;
+mod qmp;
+mod serial;
+
+pub use qmp::Qmp;
+pub use serial::Serial;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a guest may take for one step. A hung guest is found by this; nothing is timed by it.
+pub const PATIENCE: Duration = Duration::from_secs(900);
+
+/// A running machine. It is killed when dropped.
+pub struct Guest {
+    child: Child,
+    serial: Serial,
+    control: PathBuf,
+}
+
+/// What QEMU is to run, for comparison with `p2v launch`.
+pub struct Qemu {
+    /// Guest memory in MiB.
+    pub memory: u32,
+    /// The disk: a raw or qcow2 image, whose format is given.
+    pub disk: PathBuf,
+    /// `raw` or `qcow2`.
+    pub format: &'static str,
+    /// `kvm` or `tcg`.
+    pub accelerator: &'static str,
+}
+
+impl Guest {
+    /// Starts `p2v launch` headless on a machine folder, with more arguments if wanted.
+    ///
+    /// # Errors
+    /// If `p2v` cannot be started.
+    pub fn launch(folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(crate::p2v::binary()?);
+        command
+            .arg("launch")
+            .arg(folder)
+            .args(["--headless", "--serial", "stdio"])
+            .args(arguments);
+        Self::start(command, folder.join("control.sock"))
+    }
+
+    /// Starts QEMU with the hardware that `p2v launch` has; what the guest writes is dropped.
+    ///
+    /// # Errors
+    /// If QEMU cannot be started.
+    pub fn qemu(machine: &Qemu, control: &Path) -> Result<Self> {
+        let mut command = Command::new("qemu-system-x86_64");
+        // vmport and the APIC page make QEMU write registers back in mid-run, which the rig's emulated SVM cannot take.
+        command
+            .args([
+                "-M",
+                "pc,vmport=off",
+                "-accel",
+                machine.accelerator,
+                "-global",
+                "kvm-apic.vapic=off",
+                "-m",
+            ])
+            .arg(machine.memory.to_string())
+            .args([
+                "-display",
+                "none",
+                "-monitor",
+                "none",
+                "-serial",
+                "stdio",
+                "-net",
+                "none",
+                "-no-user-config",
+            ])
+            .arg("-drive")
+            .arg(format!(
+                "file={},format={},if=ide,snapshot=on",
+                machine.disk.display(),
+                machine.format
+            ))
+            .arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", control.display()));
+        if machine.accelerator == "kvm" {
+            command.args(["-cpu", "host"]);
+        }
+        Self::start(command, control.to_owned())
+    }
+
+    /// Starts any command whose standard input and output are a guest's serial port.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(mut command: Command, control: PathBuf) -> Result<Self> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let (output, input) = (
+            child.stdout.take().context("no output pipe")?,
+            child.stdin.take().context("no input pipe")?,
+        );
+        Ok(Self {
+            child,
+            serial: Serial::new(output, input),
+            control,
+        })
+    }
+
+    /// The serial port.
+    pub fn serial(&mut self) -> &mut Serial {
+        &mut self.serial
+    }
+
+    /// Waits until the guest has printed `text` on its serial port, after what was waited for before. Returns
+    /// everything up to and with it.
+    ///
+    /// # Errors
+    /// If the machine ends or [`PATIENCE`] runs out; the message shows the last lines that it printed.
+    pub fn wait_for(&mut self, text: &str) -> Result<String> {
+        self.serial.wait_for(text, PATIENCE)
+    }
+
+    /// Types a line on the serial port.
+    ///
+    /// # Errors
+    /// If the machine has ended.
+    pub fn type_line(&mut self, line: &str) -> Result<()> {
+        self.serial.send(&format!("{line}\r"))
+    }
+
+    /// Logs in over the serial port and sets a prompt that no other output looks like.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for`].
+    pub fn login(&mut self, user: &str, password: &str) -> Result<()> {
+        self.wait_for("login: ")?;
+        self.type_line(user)?;
+        self.wait_for("Password: ")?;
+        self.type_line(password)?;
+        // In two parts, so that the echo of the command is not taken for the prompt.
+        self.type_line("PS1='p2v''-prompt> '; stty cols 200; dmesg -n 1")?;
+        self.wait_for("p2v-prompt> ").map(|_| ())
+    }
+
+    /// Runs a shell command after [`Guest::login`] and returns what it printed.
+    ///
+    /// # Errors
+    /// If the command fails, and as [`Guest::wait_for`].
+    pub fn shell(&mut self, command: &str) -> Result<String> {
+        self.type_line(&format!("{command}; echo p2v-stat''us=$?"))?;
+        let output = self.wait_for("p2v-status=")?;
+        let rest = self.wait_for("p2v-prompt> ")?;
+        let status = rest.split_whitespace().next().unwrap_or_default();
+        let output = output.replace('\r', "");
+        // The first line is the echo of the command.
+        let printed = output
+            .split_once('\n')
+            .map_or("", |(_, printed)| printed)
+            .trim_end_matches("p2v-status=");
+        if status != "0" {
+            bail!("in the guest, `{command}` failed with status {status}:\n{printed}");
+        }
+        Ok(printed.to_owned())
+    }
+
+    /// A connection to the control socket.
+    ///
+    /// # Errors
+    /// If the machine ends before there is one, or it does not speak QMP.
+    pub fn control(&mut self) -> Result<Qmp> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Qmp::connect(&self.control) {
+                Ok(qmp) => return Ok(qmp),
+                Err(error) if self.child.try_wait()?.is_some() || Instant::now() > deadline => {
+                    return Err(error).context("no control socket");
+                }
+                // The socket is made while the machine starts: there is no event to wait for.
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Types text on the keyboard, through the control socket; `\n` is the Enter key.
+    ///
+    /// # Errors
+    /// If a character has no key, or the control socket refuses.
+    pub fn type_keys(&mut self, text: &str) -> Result<()> {
+        let mut control = self.control()?;
+        for character in text.chars() {
+            let keys = keys::chord(character).with_context(|| format!("no key for {character:?}"))?;
+            control.send_key(&keys)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the screen to a PNG file.
+    ///
+    /// # Errors
+    /// If the control socket refuses.
+    pub fn screenshot(&mut self, file: &Path) -> Result<()> {
+        self.control()?.screenshot(file)
+    }
+
+    /// Presses the power button.
+    ///
+    /// # Errors
+    /// If the control socket refuses.
+    pub fn power_button(&mut self) -> Result<()> {
+        self.control()?.execute("system_powerdown", None).map(|_| ())
+    }
+
+    /// Waits until the machine's process has ended by itself.
+    ///
+    /// # Errors
+    /// If [`PATIENCE`] runs out.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        // The serial port's pipe closes when the process ends.
+        self.serial.wait_for_close(PATIENCE)?;
+        self.child.wait().context("cannot wait for the machine")
+    }
+
+    /// Waits until the machine's process has ended, and fails unless it ended well.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_end`], or if it reports failure.
+    pub fn expect_end(&mut self) -> Result<()> {
+        let status = self.wait_for_end()?;
+        if !status.success() {
+            bail!(
+                "the machine ended with {status}; it last printed:\n{}",
+                self.serial.tail()
+            );
+        }
+        Ok(())
+    }
+
+    /// Kills the process as a power cut would (SIGKILL).
+    ///
+    /// # Errors
+    /// If it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
