@@ -3,10 +3,11 @@
 use super::clock::{MachineClock, TimedPorts, Timers};
 use super::firmware;
 use super::gate::Gate;
-use super::memory::Memory;
+use super::memory::{LegacyWindow, Memory};
 use super::pci_ports::PciPorts;
 use super::requests::{InitLine, Requests};
 use super::serial_io;
+use super::vga_ports::VgaPorts;
 use crate::bus::{Bus, Shared, lock};
 use crate::chipset::cmos::{Cmos, host_seconds};
 use crate::chipset::debugcon::DebugPort;
@@ -25,6 +26,7 @@ use crate::kvm::{Mapping, Vm};
 use crate::pci::{ConfigSpace, PciFunction, PciRoot};
 use crate::storage::controller::{COMMAND_PORTS, CONTROL_PORTS};
 use crate::storage::{Drive, IdeController};
+use crate::video::Vga;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -43,6 +45,7 @@ pub(super) struct Board {
     pub(super) events: Events,
     pub(super) ide: IdeController,
     pub(super) keyboard: Shared<I8042>,
+    pub(super) vga: Shared<Vga>,
     pub(super) memory: Memory,
     pub(super) root: Shared<PciRoot>,
     pub(super) bridge: Shared<I440fx>,
@@ -101,11 +104,17 @@ impl Board {
             power: init.clone(),
             clock: clock.clone(),
         }));
+        let vga = Vga::new(clock.clone(), &config.vga_bios).map_err(|source| RunError::System {
+            what: "get memory for the display adapter".into(),
+            source,
+        })?;
+        let vga = shared(vga);
         let mut root = PciRoot::default();
         root.add(0, 0, bridge.clone());
         root.add(1, 0, piix3);
         root.add(1, 1, shared(ide_function));
         root.add(1, 3, pm.clone());
+        root.add(2, 0, vga.clone());
         let root = shared(root);
 
         let (low, high) = (memory.low_size(), memory.high_size());
@@ -125,6 +134,10 @@ impl Board {
         let board = Arc::new_cyclic(|board| {
             let ports = PciPorts::new(root.clone(), ResetControl::new(power.clone()), board.clone());
             bus.add_ports(0xcf8..0xd00, 4, shared(ports));
+            let ports = shared(VgaPorts::new(vga.clone(), board.clone()));
+            bus.add_ports(0x3b0..0x3e0, 4, ports.clone());
+            bus.add_ports(0x1ce..0x1d0, 4, ports);
+            bus.add_memory(0xa_0000..0xc_0000, vga.clone());
             Board {
                 vm: vm.clone(),
                 bus: bus.clone(),
@@ -135,6 +148,7 @@ impl Board {
                 events: Events::new(),
                 ide: ide.clone(),
                 keyboard: keyboard.clone(),
+                vga: vga.clone(),
                 memory,
                 root,
                 bridge,
@@ -191,17 +205,17 @@ impl Board {
 
     /// Ports and memory follow the registers of every function.
     pub(super) fn follow_all(&self) -> Result<(), RunError> {
-        self.try_follow(None)
+        self.try_follow(|_| true)
     }
 
-    /// Ports and memory follow the registers of `function`, or of all.
-    pub(super) fn try_follow(&self, function: Option<u8>) -> Result<(), RunError> {
+    /// Ports follow the registers of those functions that `written` picks; memory follows all.
+    pub(super) fn try_follow(&self, written: impl Fn(u8) -> bool) -> Result<(), RunError> {
         let _one_at_a_time = lock(&self.layout);
         let functions = lock(&self.root).functions().to_vec();
         let mut mappings = Vec::new();
         for (number, body) in &functions {
             let windows = lock(body).windows();
-            if function.is_none_or(|written| written == *number) {
+            if written(*number) {
                 self.bus.set_windows(*number, body, &windows);
             }
             let body = lock(body);
@@ -218,8 +232,17 @@ impl Board {
                 }
             }
         }
+        let vga = {
+            let vga = lock(&self.vga);
+            vga.window().map(|window| LegacyWindow {
+                address: window.address,
+                size: window.size,
+                region: vga.memory().clone(),
+                offset: window.offset,
+            })
+        };
         let segments = shadow(lock(&self.bridge).config());
-        let wanted = self.memory.layout(&segments, None, &mappings);
+        let wanted = self.memory.layout(&segments, vga.as_ref(), &mappings);
         if self.vm.memory_differs(&wanted) {
             self.gate.hold();
             self.gate.wait_outside();

@@ -11,5 +11,6 @@ mod pci_ports;
 mod requests;
 mod run;
 mod serial_io;
+mod vga_ports;
 
 pub use run::run;

@@ -60,11 +60,8 @@ impl Board {
 
     /// The screen as it is now.
     pub(super) fn screenshot(&self) -> Frame {
-        Frame {
-            width: 1,
-            height: 1,
-            pixels: vec![0],
-        }
+        let snapshot = lock(&self.vga).snapshot();
+        snapshot.render()
     }
 
     /// Running, paused or ending.
@@ -122,9 +119,16 @@ impl Board {
         Ok(())
     }
 
-    /// The registers of `function` (or of all) were written: ports and memory follow.
-    pub(super) fn follow(&self, function: Option<u8>) {
-        if let Err(error) = self.try_follow(function) {
+    /// The registers of PCI function `function` were written: ports and memory follow.
+    pub(super) fn follow(&self, function: u8) {
+        if let Err(error) = self.try_follow(|number| number == function) {
+            self.requests.ask(Request::Failed(error));
+        }
+    }
+
+    /// The display adapter's window has moved: memory follows.
+    pub(super) fn follow_memory(&self) {
+        if let Err(error) = self.try_follow(|_| false) {
             self.requests.ask(Request::Failed(error));
         }
     }

@@ -40,7 +40,7 @@ impl PortDevice for PciPorts {
             DATA.. => {
                 let written = lock(&self.root).write((port - DATA) as u8, size, value);
                 if let (Some(function), Some(board)) = (written, self.board.upgrade()) {
-                    board.follow(Some(function));
+                    board.follow(function);
                 }
             }
             _ => {}
