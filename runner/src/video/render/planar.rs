@@ -42,14 +42,10 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
     let painter = Painter::new(snapshot, shift(registers), doubled(registers));
     let crtc_mode = registers.crtc[crtc::MODE];
     let max_scan = registers.crtc[crtc::MAX_SCAN];
-    let double_scan = max_scan >> 7;
-    // Times each line is drawn. CGA modes use the character height for their interlace instead.
-    let repeat = match painter.shift {
-        Shift::Pairs => 1 << double_scan,
-        _ => (u32::from(max_scan & 0x1F) + 1) << double_scan,
-    };
-    // Address bits 13 and 14 may be taken from the line counter, as the CGA and Hercules cards do.
-    let substituted = crtc_mode & 3 ^ 3;
+    let scans = u32::from(max_scan & 0x1F) + 1;
+    let repeat = if max_scan & 0x80 != 0 { 2 } else { 1 };
+    // CGA and Hercules: the rows of a character lie 8 KiB apart, by address bits 13 and 14.
+    let substituted = !crtc_mode & 3;
     let line_compare = registers.line_compare();
     let panning = registers.attribute[attribute::PANNING];
     let mut panned = u32::from(match painter.shift {
@@ -59,7 +55,7 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
 
     let mut frame = Frame::black(width, height);
     let mut start = registers.start_address().wrapping_mul(4);
-    let (mut line, mut drawn) = (0u32, 0);
+    let (mut scan, mut drawn) = (0, 0);
     let rows = frame
         .pixels
         .chunks_exact_mut(usize::try_from(width).unwrap_or(1).max(1));
@@ -67,22 +63,23 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
         let mut address = start;
         if substituted & 1 != 0 {
             let bit = 14 + (crtc_mode >> 6 & 1);
-            address = address & !(1 << bit) | (line & 1) << bit;
+            address = address & !(1 << bit) | (scan & 1) << bit;
         }
         if substituted & 2 != 0 {
-            address = address & !0x8000 | (line & 2) << 14;
+            address = address & !0x8000 | (scan & 2) << 14;
         }
         painter.draw_row(row, address, panned);
         drawn += 1;
         if drawn >= repeat {
             drawn = 0;
-            if line & u32::from(substituted) == u32::from(substituted) {
-                start = start.wrapping_add(registers.row_bytes());
-            }
-            line = line.wrapping_add(1);
+            scan += 1;
+        }
+        if scan >= scans {
+            scan = 0;
+            start = start.wrapping_add(registers.row_bytes());
         }
         if y == line_compare {
-            start = 0;
+            (start, scan, drawn) = (0, 0, 0);
             if registers.attribute[attribute::MODE] & 0x20 != 0 {
                 panned = 0;
             }
