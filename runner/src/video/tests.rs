@@ -62,7 +62,10 @@ fn text_memory_is_mapped_and_moves_with_its_contents() {
 #[test]
 fn mode_13h_is_mapped_and_banks_move_the_window() {
     let mut vga = vga();
-    out(&mut vga, &[(0x3C4, 0x0F02), (0x3C4, 0x0E04), (0x3CE, 0x4005), (0x3CE, 0x0506)]);
+    out(
+        &mut vga,
+        &[(0x3C4, 0x0F02), (0x3C4, 0x0E04), (0x3CE, 0x4005), (0x3CE, 0x0506)],
+    );
     let window = Window {
         address: 0xA_0000,
         size: 0x1_0000,

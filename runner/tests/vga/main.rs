@@ -131,7 +131,16 @@ fn write_modes_and_read_modes_do_the_same() {
             for (register, value, offset, data, mask) in accesses {
                 pair.out8(0x3CE, register);
                 // Odd/even in this mode is a thing of its own.
-                pair.out8(0x3CF, if register == 5 { value & !0x10 } else if register == 6 { 0x05 } else { value });
+                pair.out8(
+                    0x3CF,
+                    if register == 5 {
+                        value & !0x10
+                    } else if register == 6 {
+                        0x05
+                    } else {
+                        value
+                    },
+                );
                 pair.out16(0x3C4, u16::from(mask & 15) << 8 | 2);
                 pair.read(0xA_0000 + offset, 1);
                 pair.write(0xA_0000 + offset, &[data, data ^ 0x5A]);

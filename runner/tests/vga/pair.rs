@@ -38,7 +38,16 @@ impl Pair {
         let (qtest_path, qmp_path) = (dir.path().join("qtest"), dir.path().join("qmp"));
         let listener = UnixListener::bind(&qtest_path).unwrap();
         let mut qemu = Command::new("qemu-system-x86_64")
-            .args(["-machine", "pc,accel=tcg", "-S", "-display", "none", "-nodefaults", "-vga", "std"])
+            .args([
+                "-machine",
+                "pc,accel=tcg",
+                "-S",
+                "-display",
+                "none",
+                "-nodefaults",
+                "-vga",
+                "std",
+            ])
             .arg("-qtest")
             .arg(format!("unix:{}", qtest_path.display()))
             .args(["-qtest-log", "none", "-qmp"])
@@ -85,7 +94,9 @@ impl Pair {
         stream.write_all(format!("{command}\n").as_bytes()).unwrap();
         let mut answer = String::new();
         self.qtest.read_line(&mut answer).unwrap();
-        let rest = answer.strip_prefix("OK").unwrap_or_else(|| panic!("{command}: {answer}"));
+        let rest = answer
+            .strip_prefix("OK")
+            .unwrap_or_else(|| panic!("{command}: {answer}"));
         rest.trim().trim_start_matches("0x").to_owned()
     }
 
@@ -142,7 +153,10 @@ impl Pair {
 
     fn read_theirs(&mut self, address: u64, count: usize) -> Vec<u8> {
         let hex = self.tell(&format!("read {address:#x} {count:#x}"));
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     /// Writes to the legacy window, byte by byte as far as the devices can tell.
@@ -261,8 +275,14 @@ impl Pair {
         self.qmp.execute("screendump", &json!({ "filename": path })).unwrap();
         let theirs = read_ppm(&std::fs::read(&path).unwrap());
         let ours = self.ours.snapshot().render();
-        assert_eq!((ours.width, ours.height), (theirs.width, theirs.height), "{what}: our size, QEMU's");
-        let wrong: Vec<usize> = (0..ours.pixels.len()).filter(|at| ours.pixels[*at] != theirs.pixels[*at]).collect();
+        assert_eq!(
+            (ours.width, ours.height),
+            (theirs.width, theirs.height),
+            "{what}: our size, QEMU's"
+        );
+        let wrong: Vec<usize> = (0..ours.pixels.len())
+            .filter(|at| ours.pixels[*at] != theirs.pixels[*at])
+            .collect();
         if let Some(first) = wrong.first() {
             let width = ours.width as usize;
             panic!(
@@ -289,6 +309,9 @@ fn read_ppm(bytes: &[u8]) -> Frame {
     Frame {
         width,
         height,
-        pixels: pixels.chunks_exact(3).map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]])).collect(),
+        pixels: pixels
+            .chunks_exact(3)
+            .map(|p| u32::from_be_bytes([0, p[0], p[1], p[2]]))
+            .collect(),
     }
 }
