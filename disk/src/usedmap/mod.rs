@@ -4,7 +4,10 @@
 
 mod builder;
 mod ext;
+mod fat;
+mod ntfs;
 mod signature;
+mod swap;
 
 use crate::extent::ExtentSet;
 use crate::io::ReadAt;
@@ -96,9 +99,9 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
     }
     Ok(match first {
         Signature::Ext => ext::map(volume)?,
-        Signature::Ntfs => Volume::whole(VolumeKind::Ntfs, "NTFS", size),
-        Signature::Fat => Volume::whole(VolumeKind::Fat, "FAT", size),
-        Signature::Swap => Volume::whole(VolumeKind::Swap, "swap", size),
+        Signature::Ntfs => ntfs::map(volume)?,
+        Signature::Fat => fat::map(volume)?,
+        Signature::Swap => swap::map(volume)?,
         Signature::Other(name) => {
             let mut whole = Volume::whole(VolumeKind::Other, *name, size);
             whole.copy_whole(

@@ -1,0 +1,171 @@
+//! The used map of FAT12, FAT16 and FAT32, from the file allocation table.
+//!
+//! What is checked before a cluster counts as free: the boot sector, that all copies of the table are the same, that the
+//! table begins as it must, and that the volume was closed.
+
+mod boot;
+
+use super::builder::UsedBuilder;
+use super::{Volume, VolumeKind};
+use crate::bytes::Fields;
+use crate::extent::ExtentSet;
+use crate::io::ReadAt;
+use boot::{Boot, Width};
+use std::io;
+
+/// Bytes of a table that are read at once. A multiple of an entry's size; every FAT12 fits into one.
+const READ: u64 = 1 << 20;
+/// Most of the root directory that is searched for the label, in bytes.
+const ROOT: u64 = 64 << 10;
+
+/// Why a volume is copied whole.
+type Refusal = &'static str;
+
+/// Maps a FAT volume; its boot sector looks like one at least.
+pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
+    let size = device.size();
+    let mut volume = Volume::whole(VolumeKind::Fat, "FAT", size);
+    let mut sector = [0; boot::SIZE];
+    device.read_at(0, &mut sector)?;
+    let boot = match boot::parse(&sector, size) {
+        Ok(boot) => boot,
+        Err(why) => {
+            volume.copy_whole(size, format!("{why}: copied whole"));
+            return Ok(volume);
+        }
+    };
+    boot.width.name().clone_into(&mut volume.label_of_kind);
+    volume.block_size = u32::try_from(boot.cluster_size).ok();
+    volume.uuid.clone_from(&boot.serial);
+    volume.label = label_in_root(device, &boot)?.or_else(|| boot.label.clone());
+    match read_tables(device, &boot)? {
+        Ok(used) => {
+            volume.used = used;
+            volume.mapped = true;
+        }
+        Err(why) => volume.copy_whole(size, format!("{why}: copied whole")),
+    }
+    Ok(volume)
+}
+
+/// Compares all copies of the table and collects the clusters that are not free in it.
+fn read_tables<D: ReadAt + ?Sized>(device: &D, boot: &Boot) -> io::Result<Result<ExtentSet, Refusal>> {
+    let unclosed = "the volume was not closed (a check of the disk in its system mends that)";
+    if boot.dirty {
+        return Ok(Err(unclosed));
+    }
+    let mut used = UsedBuilder::new(device.size());
+    // Boot sectors, tables, root directory.
+    used.add(0..boot.data);
+    let end = boot.clusters.saturating_add(2);
+    let bytes = boot.width.table_bytes(end);
+    let mut table = Vec::new();
+    let mut other = Vec::new();
+    let mut at = 0u64;
+    let mut number = 0u64;
+    while at < bytes {
+        let len = usize::try_from(bytes.saturating_sub(at).min(READ)).unwrap_or(0);
+        table.resize(len, 0);
+        other.resize(len, 0);
+        device.read_at(boot.first_table.saturating_add(at), &mut table)?;
+        for copy in 1..boot.tables {
+            let start = boot.first_table.saturating_add(copy.saturating_mul(boot.table_size));
+            device.read_at(start.saturating_add(at), &mut other)?;
+            if table != other {
+                return Ok(Err("the copies of its file allocation table differ"));
+            }
+        }
+        if at == 0 {
+            match check_start(&table, boot) {
+                Start::Good => {}
+                Start::Dirty => return Ok(Err(unclosed)),
+                Start::Wrong => return Ok(Err("the file allocation table does not begin as it must")),
+            }
+        }
+        let entries = entries(boot.width, table.len()).min(end.saturating_sub(number));
+        let is_used = |index: u64| number.saturating_add(index) >= 2 && entry(boot.width, &table, index) != 0;
+        let mut index = 0;
+        while index < entries {
+            let start = index;
+            while index < entries && is_used(index) {
+                index = index.saturating_add(1);
+            }
+            if start < index {
+                used.add(boot.cluster(number.saturating_add(start))..boot.cluster(number.saturating_add(index)));
+            }
+            index = index.saturating_add(1);
+        }
+        number = number.saturating_add(entries);
+        at = at.saturating_add(READ);
+    }
+    used.add(boot.cluster(end)..device.size());
+    let used = used.finish();
+    if boot.root_cluster.is_some() && !used.contains(boot.root.start) {
+        return Ok(Err("the root directory is marked as free"));
+    }
+    Ok(Ok(used))
+}
+
+/// How many whole entries `len` bytes of a table hold.
+fn entries(width: Width, len: usize) -> u64 {
+    let len = u64::try_from(len).unwrap_or(0);
+    match width {
+        Width::Fat12 => len.saturating_mul(2) / 3,
+        Width::Fat16 => len / 2,
+        Width::Fat32 => len / 4,
+    }
+}
+
+/// An entry of a table; not zero means in use. The four reserved bits of FAT32 count, too: when in doubt, copy.
+fn entry(width: Width, table: &[u8], index: u64) -> u32 {
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let fields = Fields(table);
+    match width {
+        Width::Fat12 => {
+            let pair = u32::from(fields.le16(index.saturating_add(index / 2)));
+            if index.is_multiple_of(2) {
+                pair & 0xFFF
+            } else {
+                pair >> 4
+            }
+        }
+        Width::Fat16 => u32::from(fields.le16(index.saturating_mul(2))),
+        Width::Fat32 => fields.le32(index.saturating_mul(4)),
+    }
+}
+
+/// What the first two entries say.
+enum Start {
+    Good,
+    Dirty,
+    Wrong,
+}
+
+/// Entry 0 repeats the media byte; the two top bits of entry 1 are cleared while a volume is in use or has errors.
+fn check_start(table: &[u8], boot: &Boot) -> Start {
+    let (first, second) = (entry(boot.width, table, 0), entry(boot.width, table, 1));
+    let [media, ..] = first.to_le_bytes();
+    let good = match boot.width {
+        Width::Fat12 => 0,
+        Width::Fat16 => 0xC000,
+        Width::Fat32 => 0x0C00_0000,
+    };
+    if media != boot.media || second == 0 {
+        Start::Wrong
+    } else if second & good != good {
+        Start::Dirty
+    } else {
+        Start::Good
+    }
+}
+
+/// The volume label in the root directory, which is newer than that of the boot sector.
+fn label_in_root<D: ReadAt + ?Sized>(device: &D, boot: &Boot) -> io::Result<Option<String>> {
+    let len = boot.root.end.saturating_sub(boot.root.start).min(ROOT);
+    let mut root = vec![0; usize::try_from(len).unwrap_or(0)];
+    device.read_at(boot.root.start, &mut root)?;
+    let entries = root.chunks_exact(32).map(Fields).take_while(|entry| entry.u8(0) != 0);
+    // The attribute is 8; 0x0F is a piece of a long name, 0xE5 a deleted entry.
+    let mut labels = entries.filter(|entry| entry.u8(11) & 0x3F == 0x08 && entry.u8(0) != 0xE5);
+    Ok(labels.next().and_then(|entry| entry.text(0, 11)))
+}
