@@ -2,7 +2,12 @@
 
 mod ata;
 mod atapi;
+mod commands;
 mod dma;
+mod failures;
+mod model;
+mod registers;
+mod traffic;
 
 use super::*;
 use crate::device::{GuestMemory, PortDevice, TestIrq, TestMemory};
