@@ -1,7 +1,8 @@
 //! ext2, ext3 and ext4, through the `ext4-view` crate.
 //!
-//! A journal that waits for recovery is applied in memory by the crate: one sees what the next mount would see. If
-//! the journal itself is damaged, the filesystem is read as it stands.
+//! A journal with checksums (version 3, which Linux uses with `metadata_csum`) that waits for recovery is applied in memory
+//! by the crate: one sees what the next mount would see. An older or damaged journal is left alone: the filesystem is
+//! read as it stands, a few seconds behind.
 
 use super::guard::Guard;
 use super::volume::Volume;

@@ -1,10 +1,11 @@
 //! Limits and safety net around the filesystem libraries.
 
 use super::GuestFsError;
+use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// What one operation may read beyond the file data that was asked for: folders, indexes, tables. A lookup reads a
 /// few KiB, the listing of a folder with 100 000 names some 20 MiB; a chain that runs in a circle reads for ever.
@@ -49,10 +50,7 @@ impl Guard {
         self.left.store(METADATA_BYTES.saturating_add(data), Ordering::Relaxed);
         // A stale error of an earlier operation is no reason for this one.
         drop(self.take_io_error());
-        // The libraries index and subtract unchecked in places (fatfs: cluster numbers below 2; ntfs and ext4-view:
-        // lengths in records), so damaged metadata can make them panic. They hold no state that a panic leaves half
-        // changed except caches of what was read.
-        let result = catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|_| {
+        let result = catch_panic(operation).unwrap_or_else(|| {
             let reason = "its structures contradict each other".to_owned();
             Err(GuestFsError::Damaged { kind, reason })
         });
@@ -69,4 +67,32 @@ impl Guard {
     fn take_io_error(&self) -> Option<io::Error> {
         self.io_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+thread_local! {
+    /// Whether this thread runs an operation whose panics are caught.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `operation`; `None` if it panicked.
+///
+/// The libraries index and subtract unchecked in places (seen: ntfs 0.4.0, `index_entry.rs` and `error.rs`, on index
+/// records and boot sectors that are cut off; fatfs 0.3.6 subtracts from cluster numbers below 2), so that damaged
+/// metadata can make them panic. They hold no state that a panic leaves half changed but caches of what was read.
+fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    // A person who looks at a damaged disk should not read "thread 'main' panicked": what was caught is reported as an
+    // error. Any other panic is shown as before.
+    HOOK.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                previous(info);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(operation));
+    GUARDED.set(outer);
+    result.ok()
 }

@@ -76,11 +76,16 @@ impl Tree {
         std::fs::read(image.path()).unwrap()
     }
 
-    /// A FAT volume that holds the tree.
+    /// A FAT volume that holds the tree, of the type that mkfs.vfat chooses for its size.
     pub(crate) fn fat(&self, megabytes: u32) -> Vec<u8> {
+        self.fat_with(megabytes, &[])
+    }
+
+    /// A FAT volume that holds the tree; `options` are for mkfs.vfat.
+    pub(crate) fn fat_with(&self, megabytes: u32, options: &[&str]) -> Vec<u8> {
         let image = self.image(megabytes);
         let name = image.path().to_str().unwrap();
-        run("dosfstools", "mkfs.vfat", &[name]);
+        run("dosfstools", "mkfs.vfat", &[options, &[name]].concat());
         for entry in std::fs::read_dir(self.path()).unwrap() {
             let path = entry.unwrap().path();
             run("mtools", "mcopy", &["-s", "-i", name, path.to_str().unwrap(), "::"]);
