@@ -1,11 +1,74 @@
-//! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--log FILE] [--disk RAW]… [--iso FILE] [--serial stdio|FILE]
-//! [--control SOCKET] [--bios FILE]`. Disks are raw files, written in place: use copies.
+//! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--log FILE] [--disk RAW]… [--scratch RAW]… [--iso FILE] [--serial stdio|FILE]
+//! [--control SOCKET] [--bios FILE]`. Disks are raw files, written in place: use copies, or
+//! `--scratch`, which keeps the changes in memory and forgets them.
 
-use disk::RawFile;
+use disk::{BlockDevice, RawFile, ReadAt};
 use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
 use runner::{MachineConfig, run};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+/// A disk whose changes are kept in memory.
+struct Scratch {
+    base: RawFile,
+    changed: Mutex<HashMap<u64, Vec<u8>>>,
+}
+
+const BLOCK: u64 = 4096;
+
+impl Scratch {
+    fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            let at = offset + done as u64;
+            let inside = (at % BLOCK) as usize;
+            let piece = (BLOCK as usize - inside).min(len - done);
+            let range = done..done + piece;
+            done += piece;
+            (piece > 0).then_some((at / BLOCK, inside, range))
+        })
+    }
+}
+
+impl ReadAt for Scratch {
+    fn size(&self) -> u64 {
+        self.base.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.base.read_at(offset, buf)?;
+        let changed = self.changed.lock().unwrap();
+        for (block, inside, range) in Self::pieces(offset, buf.len()) {
+            if let Some(bytes) = changed.get(&block) {
+                let len = range.len();
+                buf[range].copy_from_slice(&bytes[inside..inside + len]);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BlockDevice for Scratch {
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut changed = self.changed.lock().unwrap();
+        for (block, inside, range) in Self::pieces(offset, data.len()) {
+            if let Entry::Vacant(entry) = changed.entry(block) {
+                let mut bytes = vec![0; BLOCK as usize];
+                let len = BLOCK.min(self.base.size() - block * BLOCK) as usize;
+                self.base.read_at(block * BLOCK, &mut bytes[..len])?;
+                entry.insert(bytes);
+            }
+            let len = range.len();
+            changed.get_mut(&block).unwrap()[inside..inside + len].copy_from_slice(&data[range]);
+        }
+        Ok(())
+    }
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     let mut config = MachineConfig {
@@ -31,6 +94,15 @@ fn main() -> anyhow::Result<()> {
             "--log" => config.firmware_log = Some(PathBuf::from(value)),
             "--disk" => config.disks.push(DiskConfig {
                 backend: Arc::new(RawFile::open(value.as_ref(), true)?),
+                geometry: None,
+                model: "P2V HARDDISK".into(),
+                serial: format!("P2V{:05}", config.disks.len() + 1),
+            }),
+            "--scratch" => config.disks.push(DiskConfig {
+                backend: Arc::new(Scratch {
+                    base: RawFile::open(value.as_ref(), false)?,
+                    changed: Mutex::default(),
+                }),
                 geometry: None,
                 model: "P2V HARDDISK".into(),
                 serial: format!("P2V{:05}", config.disks.len() + 1),
