@@ -1,5 +1,6 @@
 //! Capture: command line → [`plan`] → [`pipeline`] (read, encode, append) → machine folder → report.
 
+mod buffer;
 pub(crate) mod checksums;
 mod finish;
 pub(crate) mod mapfile;
@@ -8,6 +9,7 @@ mod plan;
 pub(crate) mod progress;
 mod target;
 
+pub(crate) use buffer::Buffer;
 pub(crate) use finish::carry_out;
 pub(crate) use plan::{Plan, Request, intersection};
 

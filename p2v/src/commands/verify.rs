@@ -40,17 +40,12 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     let image = Image::open(&path)?;
     let quiet = args.quiet || args.json;
     let stop = Stop::on_signals()?;
-    let interrupted = |failure: Failure| match failure.exit {
-        Exit::Interrupted | Exit::Terminated => Failure::new(failure.exit, "interrupted; nothing was changed"),
-        _ => failure,
-    };
-
-    let wrong = check_image(&image, &path, &checksums, quiet, &stop).map_err(interrupted)?;
+    let wrong = check_image(&image, &path, &checksums, quiet, &stop)?;
     let differing = match &source {
         Some(source) => {
             let copied = mapfile::load(&args.folder.join(MAP), checksums.size)?;
             let found = compare_with_source(&image, &copied, checksums.size, source, quiet, &stop);
-            Some(found.map_err(interrupted)?)
+            Some(found?)
         }
         None => None,
     };

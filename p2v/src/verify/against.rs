@@ -2,7 +2,7 @@
 
 use super::{chunks_of, on_all_cores};
 use crate::capture::progress::Progress;
-use crate::capture::{CHUNK, GRAIN, intersection};
+use crate::capture::{Buffer, CHUNK, GRAIN, intersection};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
@@ -37,33 +37,36 @@ pub(crate) fn compare_with_source(
     let compare = intersection(copied, &held.align_outwards(GRAIN, size));
 
     let progress = Progress::new("Comparing", compare.bytes(), quiet);
-    let capacity = usize::try_from(CHUNK).unwrap_or(usize::MAX);
-    let differing = on_all_cores(chunks_of(&compare, CHUNK), capacity, stop, |index, buffers| {
-        buffers.second.resize(capacity, 0);
-        let mut differing = ExtentSet::new();
-        for range in compare.within(index * CHUNK..(index + 1).saturating_mul(CHUNK)) {
-            let length = usize::try_from(range.end - range.start).unwrap_or(0);
-            let (ours, theirs) = (&mut buffers.first[..length], &mut buffers.second[..length]);
-            source
-                .read_bulk(range.start, theirs)
-                .map_err(|error| unreadable(range.start, error))?;
-            if image.read_at(range.start, ours).is_err() {
-                differing.insert(range.clone());
-            } else if ours != theirs {
-                let grain = usize::try_from(GRAIN).unwrap_or(4096);
-                let pairs = ours
-                    .chunks(grain)
-                    .zip(theirs.chunks(grain))
-                    .zip((range.start..).step_by(grain));
-                let wrong = pairs
-                    .filter(|((a, b), _)| a != b)
-                    .map(|((a, _), at)| at..at + a.len() as u64);
-                differing.extend(wrong);
+    let differing = on_all_cores(
+        chunks_of(&compare, CHUNK),
+        stop,
+        || (Buffer::new(), Buffer::new()),
+        |index, (first, second)| {
+            let mut differing = ExtentSet::new();
+            for range in compare.within(index * CHUNK..(index + 1).saturating_mul(CHUNK)) {
+                let length = usize::try_from(range.end - range.start).unwrap_or(0);
+                let (ours, theirs) = (&mut first.bytes_mut()[..length], &mut second.bytes_mut()[..length]);
+                source
+                    .read_bulk(range.start, theirs)
+                    .map_err(|error| unreadable(range.start, error))?;
+                if image.read_at(range.start, ours).is_err() {
+                    differing.insert(range.clone());
+                } else if ours != theirs {
+                    let grain = usize::try_from(GRAIN).unwrap_or(4096);
+                    let pairs = ours
+                        .chunks(grain)
+                        .zip(theirs.chunks(grain))
+                        .zip((range.start..).step_by(grain));
+                    let wrong = pairs
+                        .filter(|((a, b), _)| a != b)
+                        .map(|((a, _), at)| at..at + a.len() as u64);
+                    differing.extend(wrong);
+                }
+                progress.add(length as u64);
             }
-            progress.add(length as u64);
-        }
-        Ok(differing)
-    });
+            Ok(differing)
+        },
+    );
     progress.finish();
     differing
 }

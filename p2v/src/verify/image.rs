@@ -45,25 +45,30 @@ pub(crate) fn check_image(
     let total = chunks_of(&held, chunk).map(|index| checksums.length(index)).sum();
     let progress = Progress::new("Checking", total, quiet);
     let size = usize::try_from(chunk).unwrap_or(usize::MAX);
-    let wrong = on_all_cores(chunks, size, stop, |(index, expected), buffers| {
-        let length = checksums.length(*index);
-        let bytes = &mut buffers.first[..usize::try_from(length).unwrap_or(0)];
-        let offset = index * chunk;
-        progress.add(length);
-        let good = match image.read_at(offset, bytes) {
-            Ok(()) => match expected {
-                Some(hash) => blake3::hash(bytes) == *hash,
-                None => bytes.iter().all(|byte| *byte == 0),
-            },
-            // Damaged compressed data cannot be read at all: that is a difference, not the end of the check.
-            Err(_) => false,
-        };
-        Ok(if good {
-            ExtentSet::new()
-        } else {
-            ExtentSet::from_range(offset..offset + length)
-        })
-    });
+    let wrong = on_all_cores(
+        chunks,
+        stop,
+        || vec![0; size],
+        |(index, expected), memory: &mut Vec<u8>| {
+            let length = checksums.length(*index);
+            let bytes = &mut memory[..usize::try_from(length).unwrap_or(0)];
+            let offset = index * chunk;
+            progress.add(length);
+            let good = match image.read_at(offset, bytes) {
+                Ok(()) => match expected {
+                    Some(hash) => blake3::hash(bytes) == *hash,
+                    None => bytes.iter().all(|byte| *byte == 0),
+                },
+                // Damaged compressed data cannot be read at all: that is a difference, not the end of the check.
+                Err(_) => false,
+            };
+            Ok(if good {
+                ExtentSet::new()
+            } else {
+                ExtentSet::from_range(offset..offset + length)
+            })
+        },
+    );
     progress.finish();
     wrong
 }

@@ -23,37 +23,25 @@ fn chunks_of(set: &ExtentSet, chunk: u64) -> impl Iterator<Item = u64> + '_ {
     })
 }
 
-/// Does `check` to every item on all cores, with a buffer of `size` bytes for each thread, and gathers the ranges
+/// Does `check` to every item on all cores, each thread with memory of its own from `memory`, and gathers the ranges
 /// that it finds wrong. Stops at the first error and at a signal.
-fn on_all_cores<T: Send>(
+fn on_all_cores<T: Send, M>(
     items: impl Iterator<Item = T> + Send,
-    size: usize,
     stop: &Stop,
-    check: impl Fn(&T, &mut Buffers) -> Result<ExtentSet> + Sync,
+    memory: impl Fn() -> M + Sync + Send,
+    check: impl Fn(&T, &mut M) -> Result<ExtentSet> + Sync + Send,
 ) -> Result<ExtentSet> {
     items
         .par_bridge()
-        .map_init(
-            || Buffers {
-                first: vec![0; size],
-                second: Vec::new(),
-            },
-            |buffers, item| {
-                stop.check()
-                    .map_err(|failure| Failure::new(failure.exit, "interrupted"))?;
-                check(&item, buffers)
-            },
-        )
+        .map_init(memory, |memory, item| {
+            stop.check()
+                .map_err(|failure| Failure::new(failure.exit, "interrupted; nothing was changed"))?;
+            check(&item, memory)
+        })
         .try_reduce(ExtentSet::new, |mut all, some| {
             all.extend(some.iter());
             Ok(all)
         })
-}
-
-/// Memory of one checking thread.
-struct Buffers {
-    first: Vec<u8>,
-    second: Vec<u8>,
 }
 
 #[cfg(test)]

@@ -4,17 +4,16 @@
 //! A ticket goes with every chunk from before it is read until it is appended. There is a fixed number of them, so
 //! memory is bounded, and the chunk that the appender waits for always has one, so nothing can lock up.
 
-mod buffer;
 mod chunks;
 mod reader;
 mod worker;
 
+use super::Buffer;
 use super::progress::Progress;
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
 use blake3::Hash;
-use buffer::Buffer;
 use chunks::{Chunk, Chunks};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use disk::ExtentSet;

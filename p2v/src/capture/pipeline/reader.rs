@@ -1,8 +1,8 @@
 //! Reading chunks: what is not used reads as zeros, whatever the disk holds there.
 
-use super::buffer::Buffer;
 use super::chunks::{Chunk, Chunks};
 use super::{Done, worker};
+use crate::capture::Buffer;
 use crate::error::{Failure, Result};
 use crate::source::Input;
 use crossbeam_channel::{Receiver, Sender};

@@ -1,8 +1,8 @@
 //! Work on every core: zero check and compression cluster by cluster, a checksum over the chunk.
 
 use super::Done;
-use super::buffer::Buffer;
 use super::chunks::Chunk;
+use crate::capture::Buffer;
 use crate::error::{Failure, Result};
 use crossbeam_channel::{Receiver, Sender};
 use disk::qcow2::{ClusterEncoder, EncodedCluster, Qcow2Error};

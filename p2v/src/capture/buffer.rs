@@ -1,18 +1,18 @@
 //! Buffers whose first byte lies on a page, as reads past the page cache want it.
 
-use crate::capture::CHUNK;
+use super::CHUNK;
 
 const ALIGNMENT: usize = 4096;
 
 /// Room for one chunk.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     memory: Vec<u8>,
     start: usize,
 }
 
 impl Buffer {
     /// A new one, all zeros.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let size = usize::try_from(CHUNK).unwrap_or(usize::MAX);
         let memory = vec![0; size + ALIGNMENT];
         // The allocation never moves: the vector is never resized.
@@ -21,12 +21,12 @@ impl Buffer {
     }
 
     /// The chunk's bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.memory[self.start..][..self.memory.len() - ALIGNMENT]
     }
 
     /// The chunk's bytes, to be filled.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let size = self.memory.len() - ALIGNMENT;
         &mut self.memory[self.start..][..size]
     }
