@@ -33,6 +33,8 @@ pub(crate) struct Outcome {
     chunks_with_data: usize,
     /// Wall time.
     seconds: f64,
+    /// The most memory that this process had, as the kernel counted it; 0 if it does not say.
+    peak_memory_bytes: u64,
     #[serde(skip)]
     time: Duration,
 }
@@ -69,6 +71,7 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
         image_bytes,
         chunks_with_data: checksums.sums.len(),
         seconds: time.as_secs_f64(),
+        peak_memory_bytes: peak_memory(),
         time,
     })
 }
@@ -113,6 +116,14 @@ fn check_source(plan: &Plan) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// proc(5): `VmHWM` in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 impl Outcome {

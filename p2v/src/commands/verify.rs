@@ -3,7 +3,7 @@
 use crate::capture::checksums::Checksums;
 use crate::capture::mapfile;
 use crate::cli::VerifyArgs;
-use crate::error::{Exit, Failure, Result, print, print_json};
+use crate::error::{Failure, Result, print, print_json};
 use crate::machine::{CHECKSUMS, MAP, Machine};
 use crate::report;
 use crate::signals::Stop;

@@ -99,7 +99,8 @@ pub(super) fn run(
         // Only the threads hold these now: each channel closes when the threads before it are through.
         drop((ticket_out, filled_in, filled_out, spare_in, spare_out, done_in));
 
-        // Leaving by an error drops `ticket_in` and `done_out`: readers and workers notice and end.
+        // Owned here, so that leaving by an error drops them: readers and workers notice and end, and the scope with them.
+        let (tickets, done_out) = (ticket_in, done_out);
         let mut appender = Appender::new(writer, image, progress);
         loop {
             stop.check()?;
@@ -109,7 +110,7 @@ pub(super) fn run(
                 Err(RecvTimeoutError::Disconnected) => return Ok(appender.sums),
             };
             for _ in 0..appender.take(done)? {
-                let _ = ticket_in.send(());
+                let _ = tickets.send(());
             }
         }
     })

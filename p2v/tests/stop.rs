@@ -1,0 +1,144 @@
+//! Captures that do not come to their end leave nothing that looks finished.
+
+mod common;
+
+use common::*;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Starts a capture that takes minutes, and returns when it is in the middle of it.
+fn slow_capture(disk: &Path, target: &Path) -> Child {
+    let mut command = p2v("capture");
+    command
+        .arg(disk)
+        .arg("-o")
+        .arg(target)
+        .args(["--level", "19"])
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(
+        lines.any(|line| line.unwrap().starts_with("Copying: 0 B")),
+        "no progress"
+    );
+    // Progress lines come every five seconds; the first one proves that chunks went through.
+    assert!(lines.any(|line| line.unwrap().contains(" left")), "no progress");
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    run(Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()));
+}
+
+/// Data that zstd at level 19 has work with.
+fn tough(path: &Path) {
+    let words = noise(5, 1 << 16);
+    let text: String = noise(6, 40 << 20)
+        .iter()
+        .map(|byte| char::from(b'a' + words[usize::from(*byte)] % 20))
+        .collect();
+    let one = text.into_bytes();
+    fs::write(path, [&one[..], &one[7..], &one[13..]].concat()).unwrap();
+}
+
+#[test]
+fn ctrl_c_removes_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    tough(&disk);
+    for (name, code, made_before) in [("INT", 130, false), ("TERM", 143, true)] {
+        let target = folder.path().join(name);
+        if made_before {
+            fs::create_dir(&target).unwrap();
+        }
+        let mut child = slow_capture(&disk, &target);
+        assert!(target.join("disk0.qcow2.partial").exists());
+        assert!(!target.join("disk0.qcow2").exists());
+        signal(&child, name);
+        let asked = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(asked.elapsed() < Duration::from_secs(30));
+        if made_before {
+            assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+        } else {
+            assert!(!target.exists());
+        }
+    }
+}
+
+#[test]
+fn a_killed_capture_does_not_look_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    tough(&disk);
+    let target = folder.path().join("oldpc");
+    let mut child = slow_capture(&disk, &target);
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    assert!(!target.join("machine.toml").exists() && !target.join("disk0.qcow2").exists());
+    let output = start(p2v("launch").arg(&target).arg("--headless"));
+    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert!(errors(&output).contains("was not finished"), "{}", errors(&output));
+}
+
+#[test]
+fn a_full_target_is_an_error_that_cleans_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 64);
+    let small = folder.path().join("small");
+    fs::create_dir(&small).unwrap();
+    // A private mount; what is left in it is listed before it goes.
+    let script = "mount -t tmpfs -o size=16m tmpfs \"$2\"; code=0; \
+                  \"$3\" capture \"$1\" -o \"$2/oldpc\" --quiet || code=$?; echo left: $(ls -A \"$2\"); exit $code";
+    let output = start(
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-euc", script, "sh"])
+            .args([&disk, &small])
+            .arg(env!("CARGO_BIN_EXE_p2v")),
+    );
+    let said = errors(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("Make room"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "left:\n");
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_stops_the_capture_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = stale(&folder.path().join("disk.img"), 16);
+    let device = Loop::attach(&file, &["-r"]);
+    // The device keeps its size; what it has lost reads as an I/O error.
+    fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(9 * MIB + 8192)
+        .unwrap();
+    let target = folder.path().join("oldpc");
+    let output = start(p2v("capture").arg(&device.0).arg("-o").arg(&target).arg("--quiet"));
+    let said = errors(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("ddrescue"), "{said}");
+    assert!(!target.exists());
+}
+
+#[test]
+fn an_image_that_shrinks_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk.img");
+    tough(&disk);
+    let target = folder.path().join("oldpc");
+    let mut child = slow_capture(&disk, &target);
+    fs::File::options()
+        .write(true)
+        .open(&disk)
+        .unwrap()
+        .set_len(MIB)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(!target.exists());
+}
