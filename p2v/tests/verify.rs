@@ -51,9 +51,9 @@ fn one_flipped_bit_is_found_wherever_it_is() {
         file.read_exact_at(&mut byte, at).unwrap();
         file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
         let found = fails(&machine, &[]);
-        // One chunk; the first one begins before the partition and is named in two parts.
+        // One chunk; the first and the last one lie on a border of the partition and are named in two parts.
         let parts = found["image_differs"].as_array().unwrap();
-        assert_eq!(parts.last().unwrap()["partition"], 1, "{found}");
+        assert!(parts.iter().any(|part| part["partition"] == 1), "{found}");
         let lengths: Option<u64> = parts.iter().map(|part| part["length"].as_u64()).sum();
         assert_eq!(lengths, Some(2 * MIB), "{found}");
         file.write_all_at(&byte, at).unwrap();

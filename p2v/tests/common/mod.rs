@@ -9,32 +9,32 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 /// The command with its subcommand.
-pub fn p2v(subcommand: &str) -> Command {
+pub(crate) fn p2v(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_p2v"));
     command.arg(subcommand);
     command
 }
 
 /// Runs a command that may fail.
-pub fn start(command: &mut Command) -> Output {
+pub(crate) fn start(command: &mut Command) -> Output {
     tool::start(command).unwrap()
 }
 
 /// Runs a command that must succeed; returns its standard output.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     tool::text(command).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// What a command printed to standard error.
-pub fn errors(output: &Output) -> String {
+pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Captures `source` into `folder`, which must succeed; returns the result that `--json` prints.
-pub fn capture(source: &Path, folder: &Path, more: &[&str]) -> serde_json::Value {
+pub(crate) fn capture(source: &Path, folder: &Path, more: &[&str]) -> serde_json::Value {
     let text = run(p2v("capture")
         .arg(source)
         .arg("-o")
@@ -45,7 +45,7 @@ pub fn capture(source: &Path, folder: &Path, more: &[&str]) -> serde_json::Value
 }
 
 /// Bytes that look random and do not compress, different for each `seed`.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -57,7 +57,7 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// A file full of what an earlier life of the disk left behind.
-pub fn stale(path: &Path, mib: u64) -> PathBuf {
+pub(crate) fn stale(path: &Path, mib: u64) -> PathBuf {
     let mut file = File::create(path).unwrap();
     for part in 0..mib {
         file.write_all(&noise(part + 1, MIB as usize)).unwrap();
@@ -65,13 +65,13 @@ pub fn stale(path: &Path, mib: u64) -> PathBuf {
     path.to_owned()
 }
 
-pub fn sha256(path: &Path) -> String {
+pub(crate) fn sha256(path: &Path) -> String {
     let text = run(Command::new("sha256sum").arg(path));
     text.split_whitespace().next().unwrap().to_owned()
 }
 
 /// The ranges of a ddrescue mapfile and their status, read without p2v's own code.
-pub fn map_of(folder: &Path) -> Vec<(Range<u64>, char)> {
+pub(crate) fn map_of(folder: &Path) -> Vec<(Range<u64>, char)> {
     let text = fs::read_to_string(folder.join("disk0.map")).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#')).skip(1);
     let ranges = lines.map(|line| {
@@ -84,7 +84,7 @@ pub fn map_of(folder: &Path) -> Vec<(Range<u64>, char)> {
 }
 
 /// A sparse copy of `source` that holds only what the map says was copied.
-pub fn masked(source: &Path, folder: &Path, to: &Path) {
+pub(crate) fn masked(source: &Path, folder: &Path, to: &Path) {
     let (from, into) = (File::open(source).unwrap(), File::create(to).unwrap());
     let map = map_of(folder);
     into.set_len(map.last().unwrap().0.end).unwrap();
@@ -103,7 +103,7 @@ pub fn masked(source: &Path, folder: &Path, to: &Path) {
 
 /// The judges: `qemu-img check` is clean, `qemu-img compare` finds the image equal to the masked source, and
 /// `ddrescuelog` reads the map.
-pub fn judge(source: &Path, folder: &Path) {
+pub(crate) fn judge(source: &Path, folder: &Path) {
     let image = folder.join("disk0.qcow2");
     run(Command::new("qemu-img")
         .args(["check", "-q", "-f", "qcow2"])
@@ -118,20 +118,20 @@ pub fn judge(source: &Path, folder: &Path) {
 }
 
 /// A disk with every filesystem that is mapped, on top of stale data, with the same files in each.
-pub struct MixedDisk {
-    pub path: PathBuf,
+pub(crate) struct MixedDisk {
+    pub(crate) path: PathBuf,
     /// The tree that was put on each filesystem: names and checksums.
-    pub files: Vec<(String, String)>,
+    pub(crate) files: Vec<(String, String)>,
 }
 
-pub const FAT: Range<u64> = MIB..41 * MIB;
-pub const NTFS: Range<u64> = 41 * MIB..81 * MIB;
-pub const SWAP: Range<u64> = 83 * MIB..99 * MIB;
-pub const EXT4: Range<u64> = 100 * MIB..164 * MIB;
+pub(crate) const FAT: Range<u64> = MIB..41 * MIB;
+pub(crate) const NTFS: Range<u64> = 41 * MIB..81 * MIB;
+pub(crate) const SWAP: Range<u64> = 83 * MIB..99 * MIB;
+pub(crate) const EXT4: Range<u64> = 100 * MIB..164 * MIB;
 
 impl MixedDisk {
     /// Makes it in `folder`: MBR with FAT32, NTFS, and an extended partition with swap and ext4.
-    pub fn make(folder: &Path) -> Self {
+    pub(crate) fn make(folder: &Path) -> Self {
         let path = stale(&folder.join("mixed.img"), 170);
         // The first sector must not look like a table before there is one.
         put(&path, 0, &vec![0; MIB as usize]);
@@ -151,7 +151,7 @@ impl MixedDisk {
 
         let fat = part(&path, FAT, &folder.join("fat"));
         run(Command::new("mkfs.fat")
-            .args(["-F", "32", "-n", "DOSDISK", "-h", "2048"])
+            .args(["-F", "32", "-n", "DOSDISK", "-h", "2048", "-g", "255/63"])
             .arg(&fat));
         run(Command::new("mcopy")
             .arg("-i")
@@ -194,7 +194,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Writes `bytes` at `offset` into a file that is there.
-pub fn put(path: &Path, offset: u64, bytes: &[u8]) {
+pub(crate) fn put(path: &Path, offset: u64, bytes: &[u8]) {
     OpenOptions::new()
         .write(true)
         .open(path)
@@ -204,7 +204,7 @@ pub fn put(path: &Path, offset: u64, bytes: &[u8]) {
 }
 
 /// Copies a range of a file into a file of its own.
-pub fn part(path: &Path, range: Range<u64>, to: &Path) -> PathBuf {
+pub(crate) fn part(path: &Path, range: Range<u64>, to: &Path) -> PathBuf {
     let mut bytes = vec![0; (range.end - range.start) as usize];
     File::open(path)
         .unwrap()
@@ -215,7 +215,7 @@ pub fn part(path: &Path, range: Range<u64>, to: &Path) -> PathBuf {
 }
 
 /// Runs a command with `input` on its standard input.
-pub fn feed(command: &mut Command, input: &str) {
+pub(crate) fn feed(command: &mut Command, input: &str) {
     let script = "input=$1; shift; printf '%s' \"$input\" | \"$@\"";
     let mut whole = Command::new("sh");
     whole
@@ -226,10 +226,10 @@ pub fn feed(command: &mut Command, input: &str) {
 }
 
 /// A loop device on `file`; detached when dropped.
-pub struct Loop(pub PathBuf);
+pub(crate) struct Loop(pub(crate) PathBuf);
 
 impl Loop {
-    pub fn attach(file: &Path, more: &[&str]) -> Self {
+    pub(crate) fn attach(file: &Path, more: &[&str]) -> Self {
         let output = start(Command::new("losetup").args(["--show", "-f"]).args(more).arg(file));
         assert!(output.status.success(), "loop devices need root: {}", errors(&output));
         Loop(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
