@@ -239,6 +239,44 @@ END"#;
 }
 
 #[test]
+fn a_master_file_table_in_many_parts_is_followed() {
+    // A full volume whose every second file is deleted has only holes left for the table to grow into.
+    let prepare = r#"/usr/bin/python3 - <<'END'
+import os
+os.mkdir("filler")
+count = 0
+try:
+    while True:
+        with open(f"filler/{count}", "wb", 0) as file:
+            file.write(b"x" * 3000)
+        count += 1
+except OSError:
+    pass
+for number in range(0, count, 2):
+    os.unlink(f"filler/{number}")
+for number in range(5000):
+    if number % 100 == 0:
+        os.mkdir(f"folder{number // 100}")
+    with open(f"folder{number // 100}/{number}", "wb") as file:
+        file.write(str(number).encode())
+END"#;
+    let volume = Tree::new().ntfs_with(24, &["-c", "512"], prepare);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &volume).unwrap();
+    let info = run("ntfs-3g", "ntfsinfo", &["-i", "0", file.path().to_str().unwrap()]);
+    assert!(
+        info.contains("ATTRIBUTE_LIST"),
+        "the table is not fragmented enough:\n{info}"
+    );
+
+    let mut fs = open(Ntfs, volume);
+    for number in (0..5000).step_by(7).chain([4999]) {
+        let path = format!("folder{}/{number}", number / 100);
+        assert_eq!(fs.read(&path, 10).unwrap(), number.to_string().as_bytes(), "{path}");
+    }
+}
+
+#[test]
 fn ntfs_files_whose_stored_bytes_are_not_their_contents_are_refused() {
     let prepare = r#"mkdir packed
         /usr/bin/python3 -c 'import os

@@ -76,9 +76,9 @@ thread_local! {
 
 /// Runs `operation`; `None` if it panicked.
 ///
-/// The libraries index and subtract unchecked in places (seen: ntfs 0.4.0, `index_entry.rs` and `error.rs`, on index
-/// records and boot sectors that are cut off; fatfs 0.3.6 subtracts from cluster numbers below 2), so that damaged
-/// metadata can make them panic. They hold no state that a panic leaves half changed but caches of what was read.
+/// The libraries index and subtract unchecked in places (fatfs 0.3.6 subtracts from cluster numbers below 2; ext4-view
+/// 1.0.0 asserts here and there), so that damaged metadata can make them panic. They hold no state that a panic leaves
+/// half changed but caches of what was read. The NTFS reader is ours and should never need it.
 fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     // A person who looks at a damaged disk should not read "thread 'main' panicked": what was caught is reported as an

@@ -96,9 +96,15 @@ impl Tree {
     /// An NTFS volume that holds the tree, written by ntfs-3g. `prepare` is a shell script that runs before the
     /// files are copied, in the mounted volume's root.
     pub(crate) fn ntfs(&self, megabytes: u32, prepare: &str) -> Vec<u8> {
+        self.ntfs_with(megabytes, &[], prepare)
+    }
+
+    /// The same with options for mkntfs.
+    pub(crate) fn ntfs_with(&self, megabytes: u32, options: &[&str], prepare: &str) -> Vec<u8> {
         let image = self.image(megabytes);
         let name = image.path().to_str().unwrap();
-        run("ntfs-3g", "mkntfs", &["-q", "-F", "-f", name]);
+        let mkntfs = [&["-q", "-F", "-f"], options, &[name]].concat();
+        run("ntfs-3g", "mkntfs", &mkntfs);
         let mount = tempfile::tempdir().unwrap();
         // ntfs-3g stays in the foreground, so that the image is complete when it has ended.
         let script = r#"set -e

@@ -3,9 +3,9 @@
 //! Not read: compressed (LZNT1), encrypted, and WOF-compressed ("CompactOS") files. They are refused with a reason
 //! instead of returning their raw bytes. Reparse points are not followed.
 //!
-//! The crate `ntfs` 0.4.0 is not used here: it reads the wrong bytes of a file that is fragmented so much that it has
-//! an attribute list, and cannot follow a master file table that has one. Disks of twenty years have both; the test
-//! `fragmented_and_sparse_ntfs_files_are_read` shows the first.
+//! The crate `ntfs` 0.4.0 is not used here: a file that is fragmented so much that it has an attribute list reads as
+//! empty, and a master file table or folder with such a list cannot be followed. Disks of twenty years have all three;
+//! the test `ntfs_crate` shows the first.
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 mod boot;
