@@ -39,6 +39,9 @@ impl Width {
     }
 }
 
+/// Below this size (bytes), formatters round tables up as they like.
+const SLACK: u64 = 16 << 10;
+
 /// What the boot sector says, checked. Positions and sizes are in bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Boot {
@@ -55,6 +58,8 @@ pub(super) struct Boot {
     pub(super) root: Range<u64>,
     /// Cluster of the root directory; `None` where it lies before the clusters.
     pub(super) root_cluster: Option<u64>,
+    /// Where FAT32 keeps a copy of the boot sector.
+    pub(super) backup: Option<u64>,
     pub(super) media: u8,
     /// Whether the boot sector says that the volume was not unmounted.
     pub(super) dirty: bool,
@@ -70,6 +75,11 @@ impl Boot {
             .saturating_mul(self.cluster_size)
             .saturating_add(self.data)
     }
+}
+
+/// Whether two boot sectors describe the same volume: the BIOS parameter block without the state of the volume.
+pub(super) fn same(one: &[u8; SIZE], other: &[u8; SIZE]) -> bool {
+    one.get(11..64) == other.get(11..64)
 }
 
 /// Reads a boot sector. `volume_size` is in bytes. The error is a sentence: why the volume must be copied whole.
@@ -118,6 +128,11 @@ pub(super) fn parse(bytes: &[u8; SIZE], volume_size: u64) -> Result<Boot, String
     if width.table_bytes(clusters.saturating_add(2)) > table_size {
         return Err("the file allocation table is too small for the volume".to_owned());
     }
+    // Tables are made to measure. Twice what is needed means that a number above is wrong.
+    let needed = width.table_bytes(clusters.saturating_add(2)).max(SLACK);
+    if table_size > needed.saturating_mul(2) {
+        return Err("the file allocation table is too large for the volume".to_owned());
+    }
     // FAT32 has these fields behind its own ones.
     let more = Fields(fields.from(if large { 64 } else { 36 }));
     if large && fields.le16(42) != 0 {
@@ -137,6 +152,8 @@ pub(super) fn parse(bytes: &[u8; SIZE], volume_size: u64) -> Result<Boot, String
         data: data_at.saturating_mul(sector),
         root: root_at.saturating_mul(sector)..data_at.saturating_mul(sector),
         root_cluster: large.then(|| u64::from(fields.le32(44))),
+        backup: (large && (1..reserved).contains(&u64::from(fields.le16(50))))
+            .then(|| u64::from(fields.le16(50)).saturating_mul(sector)),
         media: fields.u8(21),
         dirty: more.u8(1) & 1 != 0,
         label: more.text(7, 11).filter(|label| described && label != "NO NAME"),

@@ -37,8 +37,18 @@ pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
     boot.width.name().clone_into(&mut volume.label_of_kind);
     volume.block_size = u32::try_from(boot.cluster_size).ok();
     volume.uuid.clone_from(&boot.serial);
-    volume.label = label_in_root(device, &boot)?.or_else(|| boot.label.clone());
-    match read_tables(device, &boot)? {
+    let root = read_root(device, &boot)?;
+    volume.label = label_in(&root).or_else(|| boot.label.clone());
+    if let Some(backup) = boot.backup {
+        let mut copy = [0; boot::SIZE];
+        device.read_at(backup, &mut copy)?;
+        if !boot::same(&sector, &copy) {
+            volume.copy_whole(size, "the boot sector and its backup differ: copied whole");
+            return Ok(volume);
+        }
+    }
+    let used = read_tables(device, &boot)?.and_then(|used| check_root(&root, &boot, &used).map(|()| used));
+    match used {
         Ok(used) => {
             volume.used = used;
             volume.mapped = true;
@@ -159,13 +169,42 @@ fn check_start(table: &[u8], boot: &Boot) -> Start {
     }
 }
 
-/// The volume label in the root directory, which is newer than that of the boot sector.
-fn label_in_root<D: ReadAt + ?Sized>(device: &D, boot: &Boot) -> io::Result<Option<String>> {
+/// The root directory of FAT12 and FAT16, the first cluster of that of FAT32.
+fn read_root<D: ReadAt + ?Sized>(device: &D, boot: &Boot) -> io::Result<Vec<u8>> {
     let len = boot.root.end.saturating_sub(boot.root.start).min(ROOT);
     let mut root = vec![0; usize::try_from(len).unwrap_or(0)];
     device.read_at(boot.root.start, &mut root)?;
-    let entries = root.chunks_exact(32).map(Fields).take_while(|entry| entry.u8(0) != 0);
-    // The attribute is 8; 0x0F is a piece of a long name, 0xE5 a deleted entry.
-    let mut labels = entries.filter(|entry| entry.u8(11) & 0x3F == 0x08 && entry.u8(0) != 0xE5);
-    Ok(labels.next().and_then(|entry| entry.text(0, 11)))
+    Ok(root)
+}
+
+/// The entries of a directory that are neither deleted nor pieces of a long name.
+fn directory(bytes: &[u8]) -> impl Iterator<Item = Fields<'_>> {
+    let entries = bytes.chunks_exact(32).map(Fields).take_while(|entry| entry.u8(0) != 0);
+    entries.filter(|entry| entry.u8(0) != 0xE5 && entry.u8(11) & 0x3F != 0x0F)
+}
+
+const VOLUME_LABEL: u8 = 0x08;
+
+/// The volume label in the root directory, which is newer than that of the boot sector.
+fn label_in(root: &[u8]) -> Option<String> {
+    let mut labels = directory(root).filter(|entry| entry.u8(11) & VOLUME_LABEL != 0);
+    labels.next().and_then(|entry| entry.text(0, 11))
+}
+
+/// Whatever the root directory names must be in use: else the table, or our idea of where it is, is wrong.
+fn check_root(root: &[u8], boot: &Boot, used: &ExtentSet) -> Result<(), Refusal> {
+    for entry in directory(root).filter(|entry| entry.u8(11) & VOLUME_LABEL == 0) {
+        let high = if boot.width == Width::Fat32 {
+            u64::from(entry.le16(20)) << 16
+        } else {
+            0
+        };
+        let first = high | u64::from(entry.le16(26));
+        // Empty files have no cluster.
+        let known = (2..boot.clusters.saturating_add(2)).contains(&first) && used.contains(boot.cluster(first));
+        if first != 0 && !known {
+            return Err("the root directory names a file whose clusters are free");
+        }
+    }
+    Ok(())
 }
