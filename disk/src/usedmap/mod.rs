@@ -56,6 +56,9 @@ pub struct Volume {
     pub mapped: bool,
 }
 
+/// A boot sector, a superblock or a page of swap space fits into this many bytes.
+const MIN_SIZE: u64 = 4096;
+
 impl Volume {
     /// A volume of `size` bytes that is copied whole.
     pub(crate) fn whole(kind: VolumeKind, label_of_kind: impl Into<String>, size: u64) -> Self {
@@ -83,7 +86,12 @@ impl Volume {
 /// comes back as a whole, with a note that says why; only I/O errors are errors.
 pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
     let size = volume.size();
-    let found = signature::all(volume)?;
+    // Nothing that can be mapped is smaller.
+    let found = if size < MIN_SIZE {
+        Vec::new()
+    } else {
+        signature::all(volume)?
+    };
     let mut names = found.iter().map(Signature::name);
     let Some(first) = found.first() else {
         return Ok(Volume::whole(VolumeKind::Unknown, "unknown", size));

@@ -166,6 +166,8 @@ fn zfs<D: ReadAt + ?Sized>(volume: &D) -> io::Result<bool> {
 fn read_part<D: ReadAt + ?Sized>(volume: &D, offset: u64, len: u64) -> io::Result<Vec<u8>> {
     let len = volume.size().saturating_sub(offset).min(len);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-    volume.read_at(offset, &mut bytes)?;
+    if !bytes.is_empty() {
+        volume.read_at(offset, &mut bytes)?;
+    }
     Ok(bytes)
 }
