@@ -10,9 +10,9 @@ use tempfile::NamedTempFile;
 
 pub const MIB: u64 = 1 << 20;
 
-/// A sparse image of `size` bytes.
+/// A sparse image of `size` bytes. Its name ends in a letter, or `sfdisk` would put a `p` before partition numbers.
 pub fn sparse(size: u64) -> NamedTempFile {
-    let image = NamedTempFile::new().unwrap();
+    let image = tempfile::Builder::new().suffix(".img").tempfile().unwrap();
     image.as_file().set_len(size).unwrap();
     image
 }
