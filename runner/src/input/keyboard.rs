@@ -1,7 +1,7 @@
 //! A PS/2 keyboard (MF-II, 105 keys): commands from the controller, scan codes to it, typematic repeat.
 //! Source: IBM PS/2 Hardware Interface Technical Reference, "Keyboard (101/102-key)".
 
-use super::keycodes::{self, PAUSE, PRINT};
+use super::keycodes::{self, PAUSE, PRINT, SYSRQ};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Bytes of scan codes that wait for the guest. A real keyboard has 16; pasted text needs more room.
@@ -222,15 +222,11 @@ impl Keyboard {
     }
 
     fn send(&mut self, key: u16, down: bool) {
-        let is_down = |names: [&str; 2]| {
-            names
-                .iter()
-                .any(|name| keycodes::set1(name).is_some_and(|code| self.down.contains(&code)))
-        };
-        let control = is_down(["ctrl", "ctrl_r"]);
-        let shift = is_down(["shift", "shift_r"]);
-        let alt = is_down(["alt", "alt_r"]);
-        let mut out: Vec<u8> = Vec::with_capacity(8);
+        let is_down = |name| keycodes::set1(name).filter(|code| self.down.contains(code));
+        let control = is_down("ctrl").or(is_down("ctrl_r")).is_some();
+        let shift = is_down("shift").or(is_down("shift_r")).is_some();
+        let alt = is_down("alt").or(is_down("alt_r"));
+        let mut out: Vec<u8> = Vec::with_capacity(10);
         let mut make = |code: u16| put(&mut out, self.set, code, true);
         match (key, down) {
             // Pause is sent on press, release included; with control it is Break.
@@ -247,8 +243,19 @@ impl Keyboard {
                 }
             }
             (PAUSE, false) => {}
-            // Print is SysRq with alt, and loses its fake shift with control or shift.
-            (PRINT, _) if alt => put(&mut out, self.set, 0x54, down),
+            // With alt, print is SysRq, beside a release and press of alt.
+            (PRINT, _) if let Some(alt) = alt => {
+                let presses = [(alt, false), (alt, true)];
+                let sequence = if down {
+                    [presses[0], presses[1], (SYSRQ, true)]
+                } else {
+                    [(SYSRQ, false), presses[0], presses[1]]
+                };
+                for (code, down) in sequence {
+                    put(&mut out, self.set, code, down);
+                }
+            }
+            // With control or shift, it goes without its fake shift.
             (PRINT, _) if control || shift => put(&mut out, self.set, PRINT, down),
             (PRINT, true) => {
                 make(0xE02A);

@@ -6,7 +6,7 @@
 
 use super::translate;
 
-/// Names of keys and their set 1 make codes. The first of several names of a code is the one for numbers.
+/// Names of keys and their set 1 make codes, 0 for none. The first of several names of a code is the one for numbers.
 #[rustfmt::skip]
 const KEYS: &[(&str, u16)] = &[
     ("esc", 0x01), ("1", 0x02), ("2", 0x03), ("3", 0x04), ("4", 0x05), ("5", 0x06), ("6", 0x07), ("7", 0x08),
@@ -22,29 +22,32 @@ const KEYS: &[(&str, u16)] = &[
     ("f8", 0x42), ("f9", 0x43), ("f10", 0x44), ("num_lock", 0x45), ("scroll_lock", 0x46),
     ("kp_7", 0x47), ("kp_8", 0x48), ("kp_9", 0x49), ("kp_subtract", 0x4A), ("kp_4", 0x4B), ("kp_5", 0x4C),
     ("kp_6", 0x4D), ("kp_add", 0x4E), ("kp_1", 0x4F), ("kp_2", 0x50), ("kp_3", 0x51), ("kp_0", 0x52),
-    ("kp_decimal", 0x53), ("sysrq", 0x54), ("less", 0x56), ("f11", 0x57), ("f12", 0x58), ("kp_equals", 0x59),
+    ("kp_decimal", 0x53), ("less", 0x56), ("f11", 0x57), ("f12", 0x58), ("kp_equals", 0x59),
     ("f13", 0x5D), ("f14", 0x5E), ("f15", 0x5F),
     ("hiragana", 0x77), ("katakanahiragana", 0x70), ("ro", 0x73),
     ("henkan", 0x79), ("muhenkan", 0x7B), ("yen", 0x7D), ("kp_comma", 0x7E),
-    ("lang1", 0x72), ("lang2", 0x71),
     ("audioprev", 0xE010), ("audionext", 0xE019), ("kp_enter", 0xE01C), ("ctrl_r", 0xE01D),
-    ("menu", 0xE01E), ("audiomute", 0xE020), ("calculator", 0xE021), ("audioplay", 0xE022),
+    ("audiomute", 0xE020), ("calculator", 0xE021), ("audioplay", 0xE022),
     ("audiostop", 0xE024), ("volumedown", 0xE02E), ("volumeup", 0xE030), ("ac_home", 0xE032),
-    ("kp_divide", 0xE035), ("print", 0xE037), ("alt_r", 0xE038),
-    ("cut", 0xE03C), ("help", 0xE075), ("pause", 0xE046), ("home", 0xE047),
+    ("kp_divide", 0xE035), ("print", 0xE037), ("sysrq", 0xE037), ("alt_r", 0xE038),
+    ("pause", 0xE046), ("home", 0xE047),
     ("up", 0xE048), ("pgup", 0xE049), ("left", 0xE04B), ("right", 0xE04D), ("end", 0xE04F), ("down", 0xE050),
     ("pgdn", 0xE051), ("insert", 0xE052), ("delete", 0xE053), ("meta_l", 0xE05B), ("meta_r", 0xE05C),
-    ("compose", 0xE05D), ("power", 0xE05E), ("sleep", 0xE05F), ("wake", 0xE063), ("find", 0xE041),
+    ("compose", 0xE05D), ("menu", 0xE05D), ("power", 0xE05E), ("sleep", 0xE05F), ("wake", 0xE063),
     ("ac_bookmarks", 0xE066), ("ac_refresh", 0xE067), ("stop", 0xE068), ("ac_forward", 0xE069),
     ("ac_back", 0xE06A), ("computer", 0xE06B), ("mail", 0xE06C), ("mediaselect", 0xE06D),
-    ("open", 0x64), ("paste", 0x65), ("again", 0xE005), ("props", 0xE006), ("undo", 0xE007), ("front", 0xE00C),
-    ("copy", 0xE078), ("lf", 0x5B),
+    // A PC keyboard does not have these; QEMU knows the names and sends nothing.
+    ("again", 0), ("copy", 0), ("cut", 0), ("find", 0), ("front", 0), ("help", 0), ("lang1", 0), ("lang2", 0),
+    ("lf", 0), ("open", 0), ("paste", 0), ("props", 0), ("undo", 0), ("f16", 0), ("f17", 0), ("f18", 0),
+    ("f19", 0), ("f20", 0), ("f21", 0), ("f22", 0), ("f23", 0), ("f24", 0), ("unmapped", 0),
 ];
 
 /// The pause key: it has no code of its own in set 2 but a sequence, and nothing on release.
 pub const PAUSE: u16 = 0xE046;
 /// The print screen key, whose code depends on the shift, control and alt keys.
 pub const PRINT: u16 = 0xE037;
+/// What print screen sends while alt is down.
+pub const SYSRQ: u16 = 0x54;
 
 fn position(name: &str) -> Option<usize> {
     KEYS.iter().position(|(known, _)| *known == name)
@@ -62,12 +65,15 @@ pub fn find_number(number: u16) -> Option<&'static str> {
     } else {
         0xE000 | (number & 0x7F)
     };
-    KEYS.iter().find(|(_, other)| *other == code).map(|(name, _)| *name)
+    KEYS.iter()
+        .find(|(_, other)| *other == code && code != 0)
+        .map(|(name, _)| *name)
 }
 
-/// Set 1 make code of the key `name`; `0xE0xx` stands for two bytes.
+/// Set 1 make code of the key `name`; `0xE0xx` stands for two bytes. `None` if a PC keyboard has no such key.
 pub fn set1(name: &str) -> Option<u16> {
-    KEYS.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
+    let code = position(name).and_then(|at| KEYS.get(at)).map(|(_, code)| *code);
+    code.filter(|code| *code != 0)
 }
 
 /// Set 2 make code of the key with set 1 code `set1`; `0xE0xx` stands for two bytes. [`PAUSE`] and [`PRINT`] have

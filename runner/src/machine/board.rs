@@ -136,7 +136,8 @@ impl Board {
             bus.add_ports(0xcf8..0xd00, 4, shared(ports));
             let ports = shared(VgaPorts::new(vga.clone(), board.clone()));
             bus.add_ports(0x3b0..0x3e0, 4, ports.clone());
-            bus.add_ports(0x1ce..0x1d0, 4, ports);
+            // A word at 1CFh reaches into 1D0h.
+            bus.add_ports(0x1ce..0x1d1, 4, ports);
             bus.add_memory(0xa_0000..0xc_0000, vga.clone());
             Board {
                 vm: vm.clone(),

@@ -22,7 +22,7 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 pub struct Guest {
     pub folder: TempDir,
     thread: JoinHandle<Result<Outcome, RunError>>,
-    lines: Receiver<String>,
+    pub lines: Receiver<String>,
     ended: Receiver<()>,
 }
 

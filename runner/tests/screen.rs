@@ -1,0 +1,216 @@
+//! Real-mode sectors on our machine and on QEMU's: the same pictures, the same bytes from the keyboard.
+//! (Debian packages: nasm, seabios, qemu-system-x86.)
+
+#[allow(dead_code, unreachable_pub)]
+mod common;
+
+use common::{Guest, PATIENCE, make_disk};
+use runner::control::{Client, ClientError};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A QEMU with the same devices, which ends with the test.
+struct Qemu {
+    child: Child,
+    lines: Receiver<String>,
+    folder: TempDir,
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Qemu {
+    fn boot(sector: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        make_disk(sector, &path("disk.img"));
+        mknodat(CWD, path("serial"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let child = Command::new("qemu-system-x86_64")
+            .args([
+                "-machine",
+                "pc,accel=tcg",
+                "-m",
+                "32",
+                "-display",
+                "none",
+                "-nodefaults",
+                "-vga",
+                "std",
+            ])
+            .arg("-drive")
+            .arg(format!("file={},format=raw,if=ide", path("disk.img").display()))
+            .arg("-serial")
+            .arg(format!("file:{}", path("serial").display()))
+            .arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", path("control.sock").display()))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("qemu-system-x86_64 must be installed (Debian package qemu-system-x86)");
+        let (sender, lines) = channel();
+        let pipe = path("serial");
+        std::thread::spawn(move || {
+            for line in BufReader::new(File::open(pipe).unwrap()).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Qemu { child, lines, folder }
+    }
+
+    fn wait_for(&self, text: &str) {
+        while !self
+            .lines
+            .recv_timeout(PATIENCE)
+            .expect("a line from QEMU's guest")
+            .contains(text)
+        {}
+    }
+}
+
+fn connect(socket: &Path) -> Client {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Client::connect(socket) {
+            Ok(client) => return client,
+            Err(ClientError::NotRunning { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Width, height and RGB bytes of the screen, from a PNG the machine writes.
+fn picture(client: &mut Client, folder: &Path) -> (u32, u32, Vec<u8>) {
+    let path = folder.join("screen.png");
+    client.screenshot(&path).unwrap();
+    let mut reader = png::Decoder::new(BufReader::new(File::open(&path).unwrap()))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    (info.width, info.height, pixels)
+}
+
+fn same_picture(sector: &str, size: (u32, u32)) {
+    let (ours, theirs) = (Guest::boot(sector, |_, _| {}), Qemu::boot(sector));
+    ours.wait_for("DRAWN");
+    theirs.wait_for("DRAWN");
+    let mut our_client = connect(&ours.control());
+    let (width, height, our_pixels) = picture(&mut our_client, ours.folder.path());
+    let mut their_client = connect(&theirs.folder.path().join("control.sock"));
+    let (their_width, their_height, their_pixels) = picture(&mut their_client, theirs.folder.path());
+    assert_eq!((width, height), size);
+    assert_eq!((their_width, their_height), size);
+    let differ = our_pixels
+        .chunks(3)
+        .zip(their_pixels.chunks(3))
+        .filter(|(a, b)| a != b)
+        .count();
+    assert_eq!(differ, 0, "{sector}: pixels that differ from QEMU's");
+    let colours: std::collections::HashSet<&[u8]> = our_pixels.chunks(3).collect();
+    assert!(colours.len() >= 16, "{sector}: only {} colours", colours.len());
+    our_client.quit().unwrap();
+    ours.end().0.unwrap();
+}
+
+#[test]
+fn text_looks_as_in_qemu() {
+    same_picture("video-text", (720, 400));
+}
+
+#[test]
+fn sixteen_colours_look_as_in_qemu() {
+    same_picture("video-12h", (640, 480));
+}
+
+#[test]
+fn two_hundred_and_fifty_six_colours_look_as_in_qemu() {
+    same_picture("video-13h", (640, 400));
+}
+
+#[test]
+fn true_colour_looks_as_in_qemu() {
+    same_picture("video-vbe", (800, 600));
+}
+
+fn press(client: &mut Client, keys: &[&str]) {
+    let event = |key: &&str, down: bool| json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": key } } });
+    let presses = keys.iter().map(|key| event(key, true));
+    let releases = keys.iter().rev().map(|key| event(key, false));
+    let events: Vec<Value> = presses.chain(releases).collect();
+    client
+        .execute("input-send-event", &json!({ "events": events }))
+        .unwrap();
+}
+
+/// QEMU's own list of key names.
+fn qkeycodes(client: &mut Client) -> Vec<String> {
+    let schema = client.execute("query-qmp-schema", &json!({})).unwrap();
+    let types = schema.as_array().unwrap();
+    // The schema hides the type's name: it is the enumeration with these members.
+    let names = |of: &Value| -> Vec<String> {
+        let members = of["values"].as_array().into_iter().flatten();
+        members.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    types
+        .iter()
+        .map(names)
+        .find(|names| names.iter().any(|name| name == "kp_multiply"))
+        .expect("QKeyCode in the schema")
+}
+
+#[test]
+fn every_key_sends_the_bytes_it_sends_in_qemu() {
+    let (ours, theirs) = (Guest::boot("scancodes", |_, _| {}), Qemu::boot("scancodes"));
+    ours.wait_for("READY");
+    theirs.wait_for("READY");
+    let mut our_client = connect(&ours.control());
+    let mut their_client = connect(&theirs.folder.path().join("control.sock"));
+    let names = qkeycodes(&mut their_client);
+    assert!(names.len() > 130, "{names:?}");
+    let mut chords: Vec<Vec<&str>> = names.iter().map(|name| vec![name.as_str()]).collect();
+    // F12 ends each answer. The menu key has a code here, as on a keyboard, but none in QEMU.
+    chords.retain(|chord| !["f12", "menu"].contains(&chord[0]));
+    chords.extend([
+        vec!["shift", "a"],
+        vec!["ctrl", "alt", "delete"],
+        vec!["alt", "print"],
+        vec!["ctrl", "print"],
+        vec!["ctrl", "pause"],
+    ]);
+    let mut wrong = Vec::new();
+    for chord in chords {
+        press(&mut our_client, &chord);
+        press(&mut our_client, &["f12"]);
+        press(&mut their_client, &chord);
+        press(&mut their_client, &["f12"]);
+        let until_f12 = |lines: &Receiver<String>| {
+            let mut bytes = Vec::new();
+            while bytes.last().is_none_or(|last| last != "D8") {
+                bytes.push(lines.recv_timeout(PATIENCE).expect("a byte"));
+            }
+            bytes.join(" ")
+        };
+        let (our_bytes, their_bytes) = (until_f12(&ours.lines), until_f12(&theirs.lines));
+        if our_bytes != their_bytes {
+            wrong.push(format!("{chord:?}: {our_bytes}, in QEMU {their_bytes}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    our_client.quit().unwrap();
+    ours.end().0.unwrap();
+}
