@@ -10,3 +10,6 @@ pub mod piix3_ide;
 pub mod pm;
 pub mod serial;
 pub mod small;
+
+#[cfg(test)]
+mod tests;

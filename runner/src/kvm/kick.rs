@@ -18,7 +18,9 @@ extern "C" fn on_kick(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_v
     if !run.is_null() {
         // SAFETY: the pointer is set only while the thread owns the processor whose page it is (`Kickable`), and the
         // handler runs in that thread, so nothing else writes the field at the same time.
-        unsafe { ptr::write_volatile(&raw mut (*run).immediate_exit, 1) };
+        let flag = unsafe { &raw mut (*run).immediate_exit };
+        // SAFETY: as above; the byte is inside the page.
+        unsafe { ptr::write_volatile(flag, 1) };
     }
 }
 

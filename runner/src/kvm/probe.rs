@@ -71,7 +71,7 @@ pub fn probe() -> KvmStatus {
         .map(|(_, name)| name)
         .collect();
     facts.missing = &missing;
-    facts.create_error = kvm.create_vm().err().map(|error| error.errno());
+    facts.create_error = kvm.create_vm().err().map(kvm_ioctls::Error::errno);
     diagnose(&facts)
 }
 

@@ -4,6 +4,7 @@ use super::kick::Kickable;
 use super::vm::{Vm, failed};
 use crate::bus::Bus;
 use crate::config::RunError;
+use crate::device::GuestMemory;
 use kvm_bindings::{
     CpuId, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_debugregs, kvm_fpu,
     kvm_lapic_state, kvm_mp_state, kvm_msr_entry, kvm_regs, kvm_run, kvm_sregs, kvm_vcpu_events, kvm_xcrs,
@@ -215,11 +216,15 @@ impl Vcpu {
         Ok(())
     }
 
-    /// Enters the guest and serves the exit it comes back with.
-    pub fn run(&mut self, bus: &Bus, entered: impl FnOnce()) -> Result<Exit, RunError> {
+    /// Enters the guest and serves the exit it comes back with. `left` is called as soon as it is out of the guest,
+    /// `memory` is asked for the instruction if it cannot go on.
+    ///
+    /// # Errors
+    /// The processor cannot go on; the message has its registers.
+    pub fn run(&mut self, bus: &Bus, memory: &dyn GuestMemory, left: impl FnOnce()) -> Result<Exit, RunError> {
         let run = self.run;
         let result = self.fd.run();
-        entered();
+        left();
         match result {
             Ok(VcpuExit::IoIn(port, data)) => {
                 bus.read_ports(port, io_size(run), data);
@@ -242,18 +247,18 @@ impl Vcpu {
             Ok(VcpuExit::SystemEvent(..)) => Ok(Exit::Shutdown),
             Ok(other) => {
                 let what = format!("{other:?}");
-                Err(RunError::Vcpu(self.describe(&what)))
+                Err(RunError::Vcpu(self.describe(&what, memory)))
             }
             Err(error) if error.errno() == libc::EINTR || error.errno() == libc::EAGAIN => Ok(Exit::Interrupted),
             Err(error) => {
                 let source = std::io::Error::from_raw_os_error(error.errno());
-                Err(RunError::Vcpu(self.describe(&format!("KVM_RUN: {source}"))))
+                Err(RunError::Vcpu(self.describe(&format!("KVM_RUN: {source}"), memory)))
             }
         }
     }
 
     /// For the error message: why it stopped, where, and on which instruction.
-    fn describe(&mut self, what: &str) -> String {
+    fn describe(&mut self, what: &str, memory: &dyn GuestMemory) -> String {
         let mut text = what.to_owned();
         let run = self.fd.get_kvm_run();
         if run.exit_reason == KVM_EXIT_INTERNAL_ERROR {
@@ -279,11 +284,20 @@ impl Vcpu {
                 regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi, regs.rbp, regs.rsp, sregs.ss.base
             );
         }
+        let mut instruction = [0; 15];
+        if let Some(address) = self.instruction_address()
+            && memory.read(address, &mut instruction).is_ok()
+        {
+            let _ = write!(
+                text,
+                "\ninstruction bytes at {address:#x} in memory: {instruction:02x?}"
+            );
+        }
         text
     }
 
     /// The physical address of the next instruction, if it can be told.
-    pub fn instruction_address(&self) -> Option<u64> {
+    fn instruction_address(&self) -> Option<u64> {
         let rip = self.fd.get_regs().ok()?.rip;
         let base = self.fd.get_sregs().ok()?.cs.base;
         let translation = self.fd.translate_gva(base.wrapping_add(rip)).ok()?;
@@ -293,9 +307,10 @@ impl Vcpu {
 
 /// The width of one access of the port exit that KVM has just reported; the slice holds `count` of them.
 fn io_size(run: *const kvm_run) -> u8 {
-    // SAFETY: called only after a port exit, when this member of the union is the valid one; the mapping is alive
-    // because the processor is.
-    let size = unsafe { (*run).__bindgen_anon_1.io.size };
+    // SAFETY: the mapping is alive because the processor is, and KVM writes to it only in `KVM_RUN`.
+    let size = unsafe { &raw const (*run).__bindgen_anon_1.io.size };
+    // SAFETY: as above; called only after a port exit, when this member of the union is the valid one.
+    let size = unsafe { size.read() };
     if matches!(size, 1 | 2 | 4) { size } else { 1 }
 }
 

@@ -72,7 +72,7 @@ impl Board {
     /// Builds the machine. Nothing runs yet.
     pub(super) fn new(
         config: &MachineConfig,
-        vm: Arc<Vm>,
+        vm: &Arc<Vm>,
         gate: Arc<Gate>,
         requests: Requests,
     ) -> Result<Arc<Self>, RunError> {
@@ -198,7 +198,7 @@ impl Board {
     }
 
     fn add_serial(&self, config: &MachineConfig) -> Result<(), RunError> {
-        serial_io::connect(&self.bus, 0x3f8, self.vm.line(4, OWN), &config.serial)?;
+        serial_io::connect(&self.bus, 0x3f8, self.vm.line(4, OWN), &config.serial, &self.requests)?;
         let second: Shared<SerialPort<io::Sink>> = shared(SerialPort::new(self.vm.line(3, OWN), io::sink()));
         self.bus.add_ports(0x2f8..0x300, 1, second);
         Ok(())

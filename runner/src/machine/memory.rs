@@ -49,12 +49,12 @@ impl Memory {
                 usize::try_from(size).map_err(|_| RunError::Config(format!("{size} bytes of memory are too much")))?;
             Region::new(size).map_err(system)
         };
-        if size < 16 << 20 || size % (1 << 20) != 0 {
+        if size < 16 << 20 || !size.is_multiple_of(1 << 20) {
             return Err(RunError::Config(format!(
                 "guest memory must be at least 16 MiB and whole MiB, not {size} bytes"
             )));
         }
-        if bios.is_empty() || bios.len() % 0x1_0000 != 0 || bios.len() > 4 << 20 {
+        if bios.is_empty() || !bios.len().is_multiple_of(0x1_0000) || bios.len() > 4 << 20 {
             return Err(RunError::Config(format!(
                 "a firmware image of {} bytes is not a PC's: SeaBIOS's bios-256k.bin has 262144",
                 bios.len()

@@ -22,6 +22,10 @@ use std::thread::{Builder, JoinHandle};
 /// # Errors
 /// No usable KVM, a configuration that cannot be carried out, or a processor that stopped: nothing the guest has
 /// flushed is lost in any of these cases.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the machine owns its disks: they are closed when it returns"
+)]
 pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     match probe() {
         KvmStatus::Absent { problem, advice } => return Err(RunError::NoKvm { problem, advice }),
@@ -42,7 +46,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let gate = Gate::new(config.cpus);
     let (sender, receiver) = unbounded();
     let requests = Requests::new(gate.clone(), sender);
-    let board = Board::new(&config, vm.clone(), gate.clone(), requests.clone())?;
+    let board = Board::new(&config, &vm, gate.clone(), requests.clone())?;
     let features = cpuid(&kvm)?;
     let vcpus = (0..config.cpus)
         .map(|id| Vcpu::new(&vm, &features, id, config.cpus))
@@ -152,7 +156,7 @@ fn run_vcpu(mut vcpu: Vcpu, id: usize, board: &Arc<Board>) -> Result<(), RunErro
             }
             Pass::End => return Ok(()),
         }
-        match vcpu.run(&board.bus, || board.gate.leave(id))? {
+        match vcpu.run(&board.bus, &board.memory, || board.gate.leave(id))? {
             Exit::Served | Exit::Interrupted => {}
             Exit::Shutdown => board.requests.ask(Request::Init),
         }

@@ -1,5 +1,6 @@
 //! Where serial ports and logs go: files, and this process's terminal.
 
+use super::requests::{Request, Requests};
 use crate::bus::{Bus, Shared, lock};
 use crate::chipset::serial::SerialPort;
 use crate::config::{RunError, SerialConfig};
@@ -7,7 +8,7 @@ use crate::device::IrqLine;
 use crossbeam_channel::bounded;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,13 @@ pub(super) fn append(path: &Path) -> Result<File, RunError> {
 }
 
 /// Puts a serial port at `base`.
-pub(super) fn connect(bus: &Bus, base: u16, irq: Arc<dyn IrqLine>, config: &SerialConfig) -> Result<(), RunError> {
+pub(super) fn connect(
+    bus: &Bus,
+    base: u16,
+    irq: Arc<dyn IrqLine>,
+    config: &SerialConfig,
+    requests: &Requests,
+) -> Result<(), RunError> {
     let out: Box<dyn Write + Send> = match config {
         SerialConfig::Null => Box::new(io::sink()),
         SerialConfig::Stdio => Box::new(io::stdout()),
@@ -33,23 +40,29 @@ pub(super) fn connect(bus: &Bus, base: u16, irq: Arc<dyn IrqLine>, config: &Seri
     let port = Arc::new(Mutex::new(SerialPort::new(irq, out)));
     bus.add_ports(base..base + 8, 1, port.clone());
     if matches!(config, SerialConfig::Stdio) {
-        read_stdin(port)?;
+        read_stdin(port, requests.clone())?;
     }
     Ok(())
 }
 
 /// Starts the thread that hands standard input to the port. It is left alone at the end of the machine: nothing
 /// but more input can wake it.
-fn read_stdin(port: Shared<SerialPort<Box<dyn Write + Send>>>) -> Result<(), RunError> {
+fn read_stdin(port: Shared<SerialPort<Box<dyn Write + Send>>>, requests: Requests) -> Result<(), RunError> {
     let (sender, receiver) = bounded::<Vec<u8>>(16);
     lock(&port).take_input_from(receiver);
+    let mut escape = io::stdin().is_terminal().then(Escape::default);
     let body = move || {
         let mut buffer = [0; 256];
         loop {
             match io::stdin().lock().read(&mut buffer) {
                 Ok(0) => return,
                 Ok(len) => {
-                    let bytes = buffer.get(..len).unwrap_or_default().to_vec();
+                    let mut bytes = buffer.get(..len).unwrap_or_default().to_vec();
+                    if let Some(escape) = &mut escape
+                        && escape.filter(&mut bytes)
+                    {
+                        requests.ask(Request::Quit);
+                    }
                     if sender.send(bytes).is_err() {
                         return;
                     }
@@ -68,6 +81,30 @@ fn read_stdin(port: Shared<SerialPort<Box<dyn Write + Send>>>) -> Result<(), Run
             what: "start the thread that reads standard input".into(),
             source,
         })
+}
+
+/// The way out of a raw terminal: Ctrl-A, then x ends the machine; Ctrl-A twice sends one.
+#[derive(Default)]
+struct Escape {
+    armed: bool,
+}
+
+const CTRL_A: u8 = 1;
+
+impl Escape {
+    /// Takes the escape sequences out of `bytes`; true if one of them ends the machine.
+    fn filter(&mut self, bytes: &mut Vec<u8>) -> bool {
+        let mut quit = false;
+        bytes.retain(|byte| {
+            if !std::mem::take(&mut self.armed) {
+                self.armed = *byte == CTRL_A;
+                return !self.armed;
+            }
+            quit |= matches!(byte, b'x' | b'X');
+            *byte == CTRL_A
+        });
+        quit
+    }
 }
 
 /// The terminal in raw mode, until this is dropped: every key goes to the guest.
@@ -97,5 +134,21 @@ impl Drop for RawTerminal {
         if let Some(before) = &self.0 {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ctrl_a_x_ends_even_in_two_pieces() {
+        let mut escape = Escape::default();
+        let mut bytes = b"ab\x01\x01c\x01".to_vec();
+        assert!(!escape.filter(&mut bytes));
+        assert_eq!(bytes, b"ab\x01c");
+        let mut bytes = b"xy".to_vec();
+        assert!(escape.filter(&mut bytes));
+        assert_eq!(bytes, b"y");
     }
 }

@@ -16,18 +16,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Far more than any test takes, even on a busy machine with KVM in software: then something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A machine that runs in a thread of this process.
-pub struct Guest {
-    pub folder: TempDir,
+pub(crate) struct Guest {
+    pub(crate) folder: TempDir,
     thread: JoinHandle<Result<Outcome, RunError>>,
     pub lines: Receiver<String>,
     ended: Receiver<()>,
 }
 
 /// Assembles `tests/fixtures/realmode/NAME.asm` into a 1 MiB disk image at `path`.
-pub fn make_disk(name: &str, path: &Path) {
+pub(crate) fn make_disk(name: &str, path: &Path) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/realmode");
     let output = Command::new("nasm")
         .args(["-f", "bin", "-I"])
@@ -47,12 +47,12 @@ pub fn make_disk(name: &str, path: &Path) {
 }
 
 /// The firmware from Debian's package `seabios`.
-pub fn firmware(name: &str) -> Vec<u8> {
+pub(crate) fn firmware(name: &str) -> Vec<u8> {
     std::fs::read(Path::new("/usr/share/seabios").join(name)).expect("Debian package seabios must be installed")
 }
 
 /// A configuration without drives.
-pub fn bare(folder: &Path) -> MachineConfig {
+pub(crate) fn bare(folder: &Path) -> MachineConfig {
     MachineConfig {
         name: "test".into(),
         memory: 32 << 20,
@@ -71,7 +71,7 @@ pub fn bare(folder: &Path) -> MachineConfig {
 
 impl Guest {
     /// Boots the sector `name`; `prepare` may change disk image and configuration first.
-    pub fn boot(name: &str, prepare: impl FnOnce(&File, &mut MachineConfig)) -> Self {
+    pub(crate) fn boot(name: &str, prepare: impl FnOnce(&File, &mut MachineConfig)) -> Self {
         let folder = TempDir::new().unwrap();
         let image = folder.path().join("disk.img");
         make_disk(name, &image);
@@ -90,7 +90,7 @@ impl Guest {
     }
 
     /// Runs `config`, whose serial port is the file `serial` in `folder`.
-    pub fn start(folder: TempDir, config: MachineConfig) -> Self {
+    pub(crate) fn start(folder: TempDir, config: MachineConfig) -> Self {
         // A pipe instead of a file: its reader is woken by every line.
         let pipe = folder.path().join("serial");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -117,7 +117,7 @@ impl Guest {
     }
 
     /// Waits for a line on the serial port that contains `text`.
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
@@ -129,12 +129,12 @@ impl Guest {
     }
 
     /// Where its control socket is.
-    pub fn control(&self) -> PathBuf {
+    pub(crate) fn control(&self) -> PathBuf {
         self.folder.path().join("control.sock")
     }
 
     /// Waits for its end. Returns how it ended and what its disk holds at `offset`.
-    pub fn end(self) -> (Result<Outcome, RunError>, File, TempDir) {
+    pub(crate) fn end(self) -> (Result<Outcome, RunError>, File, TempDir) {
         let waited = self.ended.recv_timeout(PATIENCE);
         assert_eq!(
             waited,
@@ -148,7 +148,7 @@ impl Guest {
 }
 
 /// Sector `number` of a disk image.
-pub fn sector(image: &File, number: u64) -> Vec<u8> {
+pub(crate) fn sector(image: &File, number: u64) -> Vec<u8> {
     let mut bytes = vec![0; 512];
     image.read_exact_at(&mut bytes, number * 512).unwrap();
     bytes

@@ -78,7 +78,7 @@ impl Rtc {
         if self.b & B_BINARY != 0 {
             value
         } else {
-            value / 10 << 4 | value % 10
+            ((value / 10) << 4) | (value % 10)
         }
     }
 
@@ -120,7 +120,7 @@ impl Rtc {
             // The century is BCD whatever the mode: firmware reads it so.
             0x32 => {
                 let century = u8::try_from(date.year.div_euclid(100).rem_euclid(100)).unwrap_or(0);
-                century / 10 << 4 | century % 10
+                ((century / 10) << 4) | (century % 10)
             }
             1 | 3 | 5 => self.alarm[usize::from(index / 2)],
             0x0a => {
