@@ -4,8 +4,8 @@
 //! and output and a control socket that speaks QMP. Every wait is for an event; time limits are only there so that a
 //! broken guest ends the test, and are generous because the machine may be emulated (`cargo xtask rig`).
 
-mod keys;
 mod qmp;
+mod screen;
 mod serial;
 
 pub use qmp::Qmp;
@@ -198,8 +198,12 @@ impl Guest {
     /// If a character has no key, or the control socket refuses.
     pub fn type_keys(&mut self, text: &str) -> Result<()> {
         let mut control = self.control()?;
-        for character in text.chars() {
-            let keys = keys::chord(character).with_context(|| format!("no key for {character:?}"))?;
+        for stroke in runner::control::keystrokes(text)? {
+            let keys = if stroke.shift {
+                vec!["shift", stroke.key]
+            } else {
+                vec![stroke.key]
+            };
             control.send_key(&keys)?;
         }
         Ok(())
@@ -211,6 +215,39 @@ impl Guest {
     /// If the control socket refuses.
     pub fn screenshot(&mut self, file: &Path) -> Result<()> {
         self.control()?.screenshot(file)
+    }
+
+    /// The text on the screen, which must be in a text mode with the VGA BIOS's font.
+    ///
+    /// # Errors
+    /// If the control socket refuses, or the picture cannot be read.
+    pub fn screen_text(&mut self) -> Result<String> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("screen.png");
+        self.screenshot(&file)?;
+        screen::text(&file)
+    }
+
+    /// Waits until the screen shows `text`, and returns all that it shows then.
+    ///
+    /// # Errors
+    /// If the machine ends or [`PATIENCE`] runs out; the message shows the screen.
+    pub fn wait_for_screen(&mut self, text: &str) -> Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen_text()?;
+            if screen.contains(text) {
+                return Ok(screen);
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "{} s without {text:?} on the screen, which shows:\n{screen}",
+                    PATIENCE.as_secs()
+                );
+            }
+            // A screen sends no event when it changes: it is looked at again and again.
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Presses the power button.

@@ -1,10 +1,13 @@
 //! Developer commands: `cargo xtask demo|test|bench|fuzz|rig|packages`.
 #![forbid(unsafe_code)]
 
+mod demo;
 mod fixture;
+mod fuzz;
 mod packages;
 mod process;
 mod rig;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,6 +23,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a legacy Linux PC's disk, capture it, and run it until its login
+    Demo(demo::Args),
+    /// Check format and lints, run all tests, build the fuzz targets, run the guest tests in the rig
+    Test(test::Args),
+    /// Run the fuzz targets, one after the other
+    Fuzz(fuzz::Args),
     /// Install the Debian packages that building, running and testing need
     Packages(packages::Args),
     /// Make a disk by its recipe, or find the one that was made before, and print its path
@@ -30,6 +39,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Rig(args) => rig::run(&args),

@@ -7,9 +7,12 @@
 mod image;
 mod nested;
 
-use anyhow::Result;
+pub(crate) use nested::out_dir;
+
+use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 /// Run a command where a hardware-like KVM is.
 #[derive(clap::Args, Clone)]
@@ -31,7 +34,7 @@ pub(crate) struct Args {
 /// Runs the command and passes its output and exit status on.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if !args.nested && hardware_kvm() {
-        std::fs::create_dir_all(nested::out_dir())?;
+        std::fs::create_dir_all(out_dir())?;
         let mut command = Command::new("timeout");
         command.arg(args.timeout.to_string()).args(&args.command);
         let status = command.status()?;
@@ -41,17 +44,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     nested::run(args)
 }
 
-/// Whether `/dev/kvm` opens and the processor has the hardware for it. A software KVM opens too, but runs no
-/// Linux or Windows kernel.
+/// Runs a command as [`run`] does, and fails unless it succeeds.
+pub(crate) fn execute(command: &Command, limit: Duration) -> Result<()> {
+    let words = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsString::from)
+        .collect();
+    let place = if hardware_kvm() { "" } else { "in the rig: " };
+    eprintln!("+ {place}{}", crate::process::display(command));
+    let status = run(&Args {
+        timeout: limit.as_secs(),
+        memory: 3072,
+        nested: false,
+        command: words,
+    })?;
+    if status != ExitCode::SUCCESS {
+        bail!("{} failed", crate::process::display(command));
+    }
+    Ok(())
+}
+
+/// Whether there is a KVM that runs any guest, not only firmware.
 pub(crate) fn hardware_kvm() -> bool {
-    let has_hardware = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        let flags = text.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-        flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm")
-    });
-    has_hardware
-        && std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/kvm")
-            .is_ok()
+    runner::kvm::probe() == runner::kvm::KvmStatus::Hardware
 }
