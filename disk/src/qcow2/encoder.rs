@@ -8,8 +8,8 @@ use zstd::bulk::Compressor;
 
 /// QEMU inflates with a window of 2^12 bytes: nothing in the data may reach back further.
 const ZLIB_WINDOW_BITS: u8 = 12;
-/// A cluster is stored compressed only if that saves at least 1/16 of it: less is not worth decompressing.
-const LEAST_SAVING: usize = 16;
+/// A cluster is stored compressed only if that saves at least 1/32 of it: less is not worth decompressing.
+const LEAST_SAVING: usize = 32;
 
 /// How the clusters of a new image are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
