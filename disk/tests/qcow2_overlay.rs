@@ -6,7 +6,9 @@ use disk::qcow2::{Compression, Image, Overlay, OverlayOptions, Qcow2Error, Write
 use disk::{BlockDevice, ReadAt};
 use proptest::prelude::*;
 use qcow2_tools::{check_clean, compare, content, qemu_img, qemu_img_fails, qemu_io};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -257,6 +259,90 @@ fn an_ephemeral_overlay_leaves_nothing() {
     assert_eq!(buf[..], model[..18]);
     drop((overlay, second));
     assert_eq!(names(), ["disk0.qcow2"]);
+}
+
+/// Where round `round` of the killed process writes (the number of a 4 KiB block out of 4 096).
+fn block_of(round: u64) -> u64 {
+    round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52
+}
+
+/// The process that is killed: writes its round number all over the disk, flushes now and then, and says so.
+fn write_until_killed(path: &Path, backing: &Path, first_round: u64) {
+    let overlay = open(path, backing).unwrap();
+    for round in first_round.. {
+        let block: Vec<u8> = round.to_le_bytes().repeat(512);
+        overlay.write_at(block_of(round) * 4096, &block).unwrap();
+        if round % 37 == 0 {
+            overlay.flush().unwrap();
+            println!("flushed {round}");
+        }
+    }
+}
+
+#[test]
+fn what_was_flushed_survives_kill_9() {
+    const FOLDER: &str = "P2V_TEST_FOLDER_OF_THE_KILLED";
+    const ROUND: &str = "P2V_TEST_FIRST_ROUND";
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        let first_round = std::env::var(ROUND).unwrap().parse().unwrap();
+        let folder = Path::new(&folder);
+        return write_until_killed(&folder.join("now.qcow2"), &folder.join("disk0.qcow2"), first_round);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = content(&[(1, 16 << 20)], 9);
+    capture(folder.path(), &model);
+    let path = folder.path().join("now.qcow2");
+    let mut first_round = 1;
+    // For each block the rounds that may have written it last.
+    let mut possible: Vec<Vec<u64>> = vec![vec![0]; 4096];
+    for life in 0..8u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "what_was_flushed_survives_kill_9", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .env(ROUND, first_round.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Killed at another moment each time: after a number of flushes, while it goes on writing.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut flushed = first_round - 1;
+        for _ in 0..1 + life * 3 {
+            let line = lines
+                .by_ref()
+                .map(Result::unwrap)
+                .find(|line| line.contains("flushed "))
+                .unwrap();
+            flushed = line.rsplit(' ').next().unwrap().parse().unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Flushes that it still told of before it died count too.
+        for line in lines.map_while(Result::ok) {
+            if let Some(round) = line.strip_prefix("flushed ").and_then(|round| round.parse().ok()) {
+                flushed = round;
+            }
+        }
+        check_clean(&path);
+        for round in first_round..=flushed {
+            possible[block_of(round) as usize] = vec![round];
+        }
+        // Nobody knows how far it came after that: no further than to the next flush.
+        first_round = flushed + 100;
+        for round in flushed + 1..first_round {
+            possible[block_of(round) as usize].push(round);
+        }
+        let image = Image::open(&path).unwrap();
+        for (block, possible) in possible.iter_mut().enumerate() {
+            let mut data = vec![0; 4096];
+            image.read_at(block as u64 * 4096, &mut data).unwrap();
+            let found = possible.iter().copied().find(|round| match round {
+                0 => data == model[block * 4096..][..4096],
+                _ => data == round.to_le_bytes().repeat(512),
+            });
+            let found = found.unwrap_or_else(|| panic!("life {life}: block {block} holds none of rounds {possible:?}"));
+            *possible = vec![found];
+        }
+    }
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl Mapper<'_> {
         let end = offset.saturating_add(len);
         loop {
             index = index.saturating_add(1);
-            let border = index.checked_mul(1 << table_bits).unwrap_or(u64::MAX);
+            let border = index.saturating_mul(1 << table_bits);
             if border >= end {
                 return Ok((Place::Behind, len));
             }

@@ -234,15 +234,14 @@ impl BlockDevice for Overlay {
         let (mut at, mut left) = (offset, data);
         while !left.is_empty() {
             let in_cluster = at % self.cluster_size;
-            let to_border = (self.cluster_size - in_cluster).min(left.len() as u64);
-            let whole = (left.len() as u64) / self.cluster_size * self.cluster_size;
-            let len = if in_cluster != 0 || whole == 0 {
-                to_border
+            let whole_clusters = left.len() as u64 / self.cluster_size * self.cluster_size;
+            let len = if in_cluster == 0 && whole_clusters > 0 {
+                whole_clusters
             } else {
-                whole
+                (self.cluster_size - in_cluster).min(left.len() as u64)
             };
             let (piece, rest) = left.split_at(len as usize);
-            if in_cluster == 0 && whole != 0 || at + len == self.size && in_cluster == 0 {
+            if in_cluster == 0 && (whole_clusters > 0 || at + len == self.size) {
                 self.write_clusters(at, piece)?;
             } else {
                 self.write_part(at, piece)?;
