@@ -111,7 +111,7 @@ impl IdeController {
         result
     }
 
-    fn channel(&self, index: usize) -> &Channel {
+    pub(super) fn channel(&self, index: usize) -> &Channel {
         &self.channels[index].channel
     }
 }

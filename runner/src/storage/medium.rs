@@ -188,3 +188,73 @@ impl Medium {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::RamDisk;
+    use super::*;
+
+    fn read(medium: &Medium, offset: u64, len: usize) -> Vec<u8> {
+        let mut buf = vec![0; len];
+        medium.read(offset, &mut buf).unwrap();
+        buf
+    }
+
+    /// A medium that was read sequentially up to 96 KiB, and then ahead; 2 MiB large.
+    fn after_sequential_reads() -> (Arc<RamDisk>, Arc<Medium>) {
+        let disk = RamDisk::new(4096);
+        let medium = Medium::disk("test".to_owned(), disk.clone());
+        for offset in [0, 32, 64] {
+            read(&medium, offset * 1024, 32 * 1024);
+            medium.read_ahead();
+        }
+        (disk, medium)
+    }
+
+    #[test]
+    fn sequential_reads_are_served_from_memory() {
+        let (disk, medium) = after_sequential_reads();
+        let expected = disk.sectors(192, 512);
+        // Whatever is served now was read before the disk broke.
+        disk.bad_byte.store(96 * 1024 + 1000, Ordering::SeqCst);
+        assert!(read(&medium, 96 * 1024, READ_AHEAD) == expected);
+        let fresh = Medium::disk("fresh".to_owned(), disk);
+        assert!(fresh.read(96 * 1024, &mut [0; 2048]).is_err());
+    }
+
+    #[test]
+    fn a_read_that_the_buffer_holds_in_part_is_whole() {
+        let (disk, medium) = after_sequential_reads();
+        let start = 96 * 1024 + READ_AHEAD - 512;
+        assert!(read(&medium, start as u64, 1536) == disk.sectors(start / 512, 3));
+    }
+
+    #[test]
+    fn scattered_reads_do_not_read_ahead() {
+        let disk = RamDisk::new(4096);
+        let medium = Medium::disk("test".to_owned(), disk.clone());
+        for offset in [5, 900, 17, 333] {
+            read(&medium, offset * 512, 512);
+            medium.read_ahead();
+        }
+        assert!(medium.ahead().bytes.is_empty());
+    }
+
+    #[test]
+    fn a_write_into_what_was_read_ahead_is_seen() {
+        let (disk, medium) = after_sequential_reads();
+        medium.write(100 * 1024, &[0xEE; 512]).unwrap();
+        assert_eq!(read(&medium, 100 * 1024, 512), [0xEE; 512]);
+        assert!(read(&medium, 96 * 1024, 8192) == disk.sectors(192, 16));
+    }
+
+    #[test]
+    fn reading_ahead_stops_at_the_end() {
+        let disk = RamDisk::new(100);
+        let medium = Medium::disk("test".to_owned(), disk.clone());
+        for sector in 0..100 {
+            assert!(read(&medium, sector * 512, 512) == disk.sectors(sector as usize, 1));
+            medium.read_ahead();
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The IDE controller of the PIIX3: ATA disks, the ATAPI CD-ROM drive, bus-master DMA.
 //!
-//! Data flows one way: port access → [`controller`] → `channel` (registers, selection, interrupt) → `ata` or
-//! `atapi` (what a command means) → `medium` (backend with read-ahead). DMA, FLUSH CACHE and VERIFY run on the
+//! Data flows one way: port access → [`controller`] → `access` (registers, data port) and `channel` (selection,
+//! interrupt) → `ata` or `atapi` (what a command means) → `medium` (backend with read-ahead). DMA, FLUSH CACHE and VERIFY run on the
 //! channel's `worker` thread, so that the guest's processor goes on; PIO is served in the caller's thread.
 //!
 //! Sources: ATA/ATAPI-6 (T13 1410D), SFF-8020i and MMC-3 for the CD-ROM drive, "Programming Interface for Bus
@@ -9,6 +9,7 @@
 
 use crate::config::{CdromConfig, DiskConfig};
 
+mod access;
 mod ata;
 mod atapi;
 mod channel;

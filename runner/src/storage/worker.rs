@@ -69,6 +69,7 @@ impl From<Ending> for Stop {
 
 /// The thread's life: until the controller is dropped.
 pub(super) fn run(channel: &Channel) {
+    let mut buffer = Vec::new();
     let mut state = channel.lock();
     while !state.quit {
         let Some(work) = state.work.take() else {
@@ -79,7 +80,7 @@ pub(super) fn run(channel: &Channel) {
         state.working = true;
         drop(state);
         // A backend that panics must not leave the guest, and whoever waits for this channel, waiting forever.
-        let result = catch_unwind(AssertUnwindSafe(|| carry_out(channel, &work, generation)));
+        let result = catch_unwind(AssertUnwindSafe(|| carry_out(channel, &work, generation, &mut buffer)));
         state = channel.lock();
         let ending = match result {
             Ok(Ok(())) => Some(Ending::Done),
@@ -101,9 +102,9 @@ pub(super) fn run(channel: &Channel) {
     }
 }
 
-fn carry_out(channel: &Channel, work: &Work, generation: u64) -> Result<(), Stop> {
+fn carry_out(channel: &Channel, work: &Work, generation: u64, space: &mut Vec<u8>) -> Result<(), Stop> {
     match work {
-        Work::Read { medium, offset, len } => pieces(*offset, *len, |at, done, buffer| {
+        Work::Read { medium, offset, len } => pieces(space, *offset, *len, |at, done, buffer| {
             let (good, failed) = read_sectors(medium, at, buffer);
             let mut state = still_wanted(channel, generation)?;
             let state = &mut *state;
@@ -120,7 +121,7 @@ fn carry_out(channel: &Channel, work: &Work, generation: u64) -> Result<(), Stop
             len,
             flush,
         } => {
-            pieces(*offset, *len, |at, done, buffer| {
+            pieces(space, *offset, *len, |at, done, buffer| {
                 let mut state = still_wanted(channel, generation)?;
                 let copied = state.bus_master.read_guest(&*channel.memory, buffer);
                 drop(state);
@@ -143,7 +144,7 @@ fn carry_out(channel: &Channel, work: &Work, generation: u64) -> Result<(), Stop
             let copied = state.bus_master.write_guest(&*channel.memory, bytes);
             moved(copied)
         }
-        Work::Verify { medium, offset, len } => pieces(*offset, *len, |at, done, buffer| {
+        Work::Verify { medium, offset, len } => pieces(space, *offset, *len, |at, done, buffer| {
             let (good, failed) = read_sectors(medium, at, buffer);
             drop(still_wanted(channel, generation)?);
             if failed {
@@ -156,13 +157,21 @@ fn carry_out(channel: &Channel, work: &Work, generation: u64) -> Result<(), Stop
     }
 }
 
-/// Calls `step(offset, bytes done before, buffer)` for one piece after another.
-fn pieces(offset: u64, len: u64, mut step: impl FnMut(u64, u64, &mut [u8]) -> Result<(), Stop>) -> Result<(), Stop> {
-    let mut buffer = vec![0; len.min(PIECE) as usize];
+/// Calls `step(offset, bytes done before, buffer)` for one piece after another; the buffers lie in `space`.
+fn pieces(
+    space: &mut Vec<u8>,
+    offset: u64,
+    len: u64,
+    mut step: impl FnMut(u64, u64, &mut [u8]) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let largest = len.min(PIECE) as usize;
+    if space.len() < largest {
+        space.resize(largest, 0);
+    }
     let mut done = 0;
     while done < len {
         let now = (len - done).min(PIECE) as usize;
-        step(offset + done, done, &mut buffer[..now])?;
+        step(offset + done, done, &mut space[..now])?;
         done += now as u64;
     }
     Ok(())

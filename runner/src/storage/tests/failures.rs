@@ -208,6 +208,9 @@ fn after_a_reset_nothing_arrives_in_memory_any_more() {
     assert_eq!((bench.alternate_status(), bench.bm_status() & 1), (0x58, 1));
     std::thread::scope(|scope| {
         let reset = scope.spawn(|| bench.ide.reset());
+        while bench.ide.channel(0).lock().generation == 0 {
+            std::thread::yield_now();
+        }
         let_go.send(()).unwrap();
         reset.join().unwrap();
     });

@@ -69,12 +69,13 @@ impl Model {
     }
 }
 
-/// Regions of uneven sizes that together have `len` bytes, from 64 KiB of memory on.
+/// Regions of uneven sizes that together have `len` bytes, from 64 KiB of memory on: few enough for their table
+/// to end before that.
 fn regions(len: usize, seed: usize) -> Vec<(u32, u16)> {
     let mut regions = Vec::new();
     let (mut left, mut address) = (len, 0x1_0000);
     while left > 0 {
-        let size = ((seed.wrapping_mul(regions.len() + 1) % 9000 + 2) & !1).min(left);
+        let size = ((seed.wrapping_mul(regions.len() + 1) % 9000 + 200) & !1).min(left);
         regions.push((address, size as u16));
         address += size as u32 + 16;
         left -= size;
