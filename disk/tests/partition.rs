@@ -172,3 +172,66 @@ fn a_chain_that_runs_in_a_circle_ends() {
     assert!(table.warnings[0].contains("circle"), "{:?}", table.warnings);
     assert_eq!(table.partitions.len(), 3);
 }
+
+/// `sfdisk` takes the sector size from the device; the crates write tables for any.
+#[test]
+fn tables_of_disks_with_4096_byte_sectors() {
+    let image = NamedTempFile::new().unwrap();
+    image.as_file().set_len(256 * MIB).unwrap();
+    let mut file = image.reopen().unwrap();
+    let protective = gpt::mbr::ProtectiveMBR::with_lb_size((256 * MIB / 4096 - 1) as u32);
+    protective.overwrite_lba0(&mut file).unwrap();
+    let config = gpt::GptConfig::new()
+        .writable(true)
+        .logical_block_size(gpt::disk::LogicalBlockSize::Lb4096);
+    let mut disk = config.create_from_device(file, None).unwrap();
+    disk.add_partition("one", 20 * MIB, gpt::partition_types::LINUX_FS, 0, Some(256))
+        .unwrap();
+    disk.add_partition("two", 30 * MIB, gpt::partition_types::BASIC, 0, Some(256))
+        .unwrap();
+    let expected: Vec<_> = disk
+        .partitions()
+        .values()
+        .map(|p| p.first_lba * 4096..(p.last_lba + 1) * 4096)
+        .collect();
+    disk.write().unwrap();
+    let source = Source::open(image.path()).unwrap();
+    assert_eq!(source.info().logical_sector, 4096);
+    let table = read_table(&source, 4096).unwrap();
+    assert!(table.trusted && table.warnings.is_empty(), "{:?}", table.warnings);
+    assert_eq!(
+        table.partitions.iter().map(|p| p.range.clone()).collect::<Vec<_>>(),
+        expected
+    );
+    // Seen through an enclosure that has other sectors: readable, but not to be relied on.
+    let table = read_table(&source, 512).unwrap();
+    assert_eq!((table.partitions.len(), table.trusted), (2, false));
+
+    let mut mbr = mbrman::MBR::new_from(&mut image.reopen().unwrap(), 4096, [1, 2, 3, 4]).unwrap();
+    let entry = |sys, starting_lba, sectors| mbrman::MBRPartitionEntry {
+        boot: 0,
+        first_chs: mbrman::CHS::empty(),
+        sys,
+        last_chs: mbrman::CHS::empty(),
+        starting_lba,
+        sectors,
+    };
+    mbr[1] = entry(0x83, 256, 1000);
+    mbr[2] = entry(0x0F, 2048, 20000);
+    mbr.align = 1;
+    mbr.push(0x07, 2048, 500).unwrap();
+    mbr.push(0x83, 4096, 600).unwrap();
+    mbr.write_into(&mut image.reopen().unwrap()).unwrap();
+    let table = read_table(&source, 4096).unwrap();
+    let starts: Vec<_> = ours(&table, 4096)
+        .into_iter()
+        .map(|(number, start, size, _)| (number, start, size))
+        .collect();
+    let expected: Vec<_> = mbr
+        .iter()
+        .filter(|(_, p)| p.is_used())
+        .map(|(number, p)| (number as u32, u64::from(p.starting_lba), u64::from(p.sectors)))
+        .collect();
+    assert_eq!(starts, expected);
+    assert_eq!(starts.len(), 4);
+}
