@@ -193,3 +193,28 @@ fn a_dry_run_writes_nothing() {
     assert_eq!(json["used_bytes"], 2 * MIB);
     assert!(!machine.exists());
 }
+
+#[test]
+fn a_capture_through_sudo_belongs_to_who_asked() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 1);
+    let machine = folder.path().join("oldpc");
+    run(p2v("capture")
+        .arg(&disk)
+        .arg("-o")
+        .arg(&machine)
+        .env("SUDO_UID", "1234")
+        .env("SUDO_GID", "2345"));
+    let owner = |path: &Path| fs::metadata(path).map(|meta| (meta.uid(), meta.gid())).unwrap();
+    // The same as before for everybody but root.
+    let expected = if owner(folder.path()).0 == 0 {
+        (1234, 2345)
+    } else {
+        owner(folder.path())
+    };
+    assert_eq!(owner(&machine), expected);
+    for name in ["disk0.qcow2", "disk0.blake3", "disk0.map", "machine.toml"] {
+        assert_eq!(owner(&machine.join(name)), expected, "{name}");
+    }
+}

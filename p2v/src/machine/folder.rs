@@ -95,9 +95,15 @@ impl NewFolder {
         Ok(())
     }
 
-    /// From here on everything stays.
+    /// From here on everything stays. Made through `sudo`, it belongs to the person who asked for it.
     pub(crate) fn finish(mut self) {
         self.finished = true;
+        let Some((user, group)) = behind_sudo() else { return };
+        let folder = self.made_folder.then_some(&self.path);
+        for path in self.files.iter().chain(folder) {
+            // Some file systems have no owners (FAT).
+            let _ = std::os::unix::fs::lchown(path, Some(user), Some(group));
+        }
     }
 }
 
@@ -113,6 +119,15 @@ impl Drop for NewFolder {
             let _ = std::fs::remove_dir(&self.path);
         }
     }
+}
+
+/// Who called `sudo`, if this process runs as root through it.
+fn behind_sudo() -> Option<(u32, u32)> {
+    let id = |name| std::env::var(name).ok()?.parse().ok();
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    Some((id("SUDO_UID")?, id("SUDO_GID")?))
 }
 
 /// Refuses a target that is there and not an empty folder.

@@ -1,0 +1,119 @@
+//! `p2v launch` and the commands that control what it runs, with a boot sector of our own on the real `/dev/kvm`.
+
+mod common;
+
+use common::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// Writes `A` on the screen (INT 10h function 0Eh) and halts with interrupts on, for ever.
+const BOOT: [u8; 9] = [0xB8, 0x41, 0x0E, 0xCD, 0x10, 0xFB, 0xF4, 0xEB, 0xFD];
+
+/// A machine whose disk is nothing but that boot sector.
+fn machine(folder: &Path) -> PathBuf {
+    let disk = folder.join("disk.img");
+    let mut sector = vec![0; 8 << 20];
+    sector[..BOOT.len()].copy_from_slice(&BOOT);
+    sector[510..512].copy_from_slice(&[0x55, 0xAA]);
+    fs::write(&disk, sector).unwrap();
+    let machine = folder.join("oldpc");
+    capture(&disk, &machine, &[]);
+    machine
+}
+
+/// A machine that was launched; killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Launches, and returns when the machine answers.
+fn launch(machine: &Path, more: &[&str]) -> Running {
+    let mut command = p2v("launch");
+    command.arg(machine).args(["--headless", "--memory", "64"]).args(more);
+    let mut running = Running(command.spawn().unwrap());
+    let asked = Instant::now();
+    while run(p2v("status").arg(machine)) != "running\n" {
+        assert!(
+            running.0.try_wait().unwrap().is_none(),
+            "the machine ended; is /dev/kvm usable?"
+        );
+        assert!(asked.elapsed() < Duration::from_secs(60), "the machine does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running
+}
+
+fn ends(mut running: Running, machine: &Path) {
+    run(p2v("shutdown").arg(machine).args(["--force", "--wait"]));
+    assert!(running.0.wait().unwrap().success());
+    assert_eq!(run(p2v("status").arg(machine)), "off\n");
+}
+
+#[test]
+fn a_launched_machine_is_seen_typed_at_and_shut_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let capture = machine.join("disk0.qcow2");
+    let before = sha256(&capture);
+    let running = launch(&machine, &[]);
+
+    let picture = folder.path().join("screen.png");
+    run(p2v("screenshot").arg(&machine).arg("-o").arg(&picture));
+    assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+    run(p2v("type").arg(&machine).args(["hello", "--enter", "--key", "ctrl-c"]));
+    let unknown = start(p2v("type").arg(&machine).args(["--key", "no_such_key"]));
+    assert_eq!(unknown.status.code(), Some(1), "{}", errors(&unknown));
+
+    let second = start(p2v("launch").arg(&machine).arg("--headless"));
+    assert_eq!(second.status.code(), Some(3), "{}", errors(&second));
+    ends(running, &machine);
+    assert_eq!(sha256(&capture), before, "the capture was written to");
+    run(Command::new("qemu-img")
+        .args(["check", "-q"])
+        .arg(machine.join("disk0.now.qcow2")));
+    run(p2v("verify").arg(&machine));
+    ends(launch(&machine, &[]), &machine);
+}
+
+#[test]
+fn an_ephemeral_machine_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&machine)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    ends(launch(&machine, &["--ephemeral"]), &machine);
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let toml = machine.join("machine.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    fs::write(&toml, text.replace("firmware = \"bios\"", "firmware = \"uefi\"")).unwrap();
+    let output = start(p2v("launch").arg(&machine).arg("--headless"));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(errors(&output).contains("UEFI"), "{}", errors(&output));
+    fs::write(&toml, text).unwrap();
+
+    let disc = folder.path().join("disc.iso");
+    fs::write(&disc, [0; 3000]).unwrap();
+    let output = start(p2v("launch").arg(&machine).arg("--headless").arg("--disc").arg(&disc));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(errors(&output).contains("2048"), "{}", errors(&output));
+}
