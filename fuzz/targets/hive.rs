@@ -131,6 +131,7 @@ fn hive() -> Vec<u8> {
     bins[..4].copy_from_slice(b"hbin");
     bins[8..12].copy_from_slice(&size.to_le_bytes());
     let mut file = vec![0; 4096];
+    file[..4].copy_from_slice(b"regf");
     for (at, field) in [(0x14, 1), (0x18, 5), (0x24, root), (0x28, size)] {
         file[at..at + 4].copy_from_slice(&u32::to_le_bytes(field));
     }
