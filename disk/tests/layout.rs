@@ -310,3 +310,23 @@ fn a_table_without_trust_means_the_whole_disk() {
     assert!(!layout.table.trusted);
     assert_eq!(layout.used.bytes(), size);
 }
+
+#[test]
+fn a_member_of_a_firmware_raid_is_copied_whole() {
+    let size = 100 * MIB;
+    let part = Part::new("ext4", size, payload().path());
+    // Behind the filesystem, as the firmware makes the disk look smaller.
+    part.image.as_file().set_len(size + MIB).unwrap();
+    assert!(layout(part.image.path()).used.bytes() < size);
+    part.image
+        .as_file()
+        .write_all_at(b"Intel Raid ISM Cfg Sig. 1.3.00", size + MIB - 1024)
+        .unwrap();
+    let layout = layout(part.image.path());
+    assert!(
+        layout.table.warnings[0].contains("Intel RAID"),
+        "{:?}",
+        layout.table.warnings
+    );
+    assert_eq!(layout.used.bytes(), size + MIB);
+}

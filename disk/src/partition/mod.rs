@@ -100,6 +100,11 @@ pub fn read_table<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<Parti
     let boot = mbr::BootSector::new(&boot);
     let mut table = choose(disk, u64::from(sector), &boot)?;
     check::partitions(&mut table, disk.size());
+    if let Some(raid) = usedmap::raid_member(disk)? {
+        table.distrust(format!(
+            "the disk bears the mark of a member of a {raid} RAID: its partitions may be only pieces of volumes"
+        ));
+    }
     Ok(table)
 }
 

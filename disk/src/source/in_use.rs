@@ -203,3 +203,94 @@ pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     paths.sort();
     paths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A copy of the kernel's tables: sda with sda1 (mounted) and sda2 (encrypted, what is inside is swap).
+    fn system(folder: &Path) -> System {
+        let put = |path: &str, text: &str| {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let sda = "sys/devices/ata1/block/sda";
+        put(&format!("{sda}/dev"), "8:0\n");
+        put(&format!("{sda}/size"), "2048\n");
+        put(&format!("{sda}/queue/logical_block_size"), "512\n");
+        put(&format!("{sda}/queue/physical_block_size"), "4096\n");
+        put(&format!("{sda}/queue/rotational"), "1\n");
+        put(&format!("{sda}/device/model"), "WDC WD800JB-00JJ\n");
+        put(&format!("{sda}/device/vendor"), "ATA     \n");
+        put(&format!("{sda}/device/vpd_pg80"), "\0x\0\x14     WD-WCAM9");
+        put(&format!("{sda}/device/wwid"), "naa.50014ee0\n");
+        for (name, number) in [("sda1", "8:1"), ("sda2", "8:2")] {
+            put(&format!("{sda}/{name}/dev"), number);
+            put(&format!("{sda}/{name}/partition"), "1");
+        }
+        put("sys/devices/virtual/block/dm-0/dev", "253:0");
+        put("sys/devices/virtual/block/dm-0/dm/name", "cryptswap");
+        fs::create_dir_all(folder.join(format!("{sda}/sda2/holders"))).unwrap();
+        let link = |target: &str, name: &str| {
+            let name = folder.join(name);
+            fs::create_dir_all(name.parent().unwrap()).unwrap();
+            symlink(folder.join(target), name).unwrap();
+        };
+        link("sys/devices/virtual/block/dm-0", &format!("{sda}/sda2/holders/dm-0"));
+        for (number, target) in [
+            ("8:0", sda),
+            ("8:1", &format!("{sda}/sda1")),
+            ("8:2", &format!("{sda}/sda2")),
+        ] {
+            link(target, &format!("sys/dev/block/{number}"));
+        }
+        link("sys/devices/virtual/block/dm-0", "sys/dev/block/253:0");
+        put(
+            "proc/self/mountinfo",
+            "22 27 0:21 / /proc rw,relatime - proc proc rw\n\
+             36 35 8:1 / /my\\040disk ro,noatime master:1 - ext3 /dev/none rw,errors=continue\n\
+             37 35 253:0 / /in ro - ext4 /dev/mapper/x ro\n",
+        );
+        System {
+            sys: folder.join("sys"),
+            proc: folder.join("proc"),
+            dev: "/dev".into(),
+        }
+    }
+
+    #[test]
+    fn partitions_and_what_is_stacked_on_them_count_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let system = system(folder.path());
+        let uses = system.uses_of_device(DeviceNumber { major: 8, minor: 0 });
+        let lines: Vec<_> = uses
+            .iter()
+            .map(|u| (u.device.to_str().unwrap(), u.how.as_str(), u.writable))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                // Mounted read-only, but the filesystem itself is open for writing.
+                ("/dev/sda1", "mounted at /my disk (read-write)", true),
+                ("/dev/sda2", "used by dm-0 (cryptswap)", true),
+                ("/dev/dm-0", "mounted at /in (read-only)", false),
+            ]
+        );
+        assert_eq!(system.uses_of_device(DeviceNumber { major: 8, minor: 1 }).len(), 1);
+    }
+
+    #[test]
+    fn a_partition_has_the_identity_of_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let info = system(folder.path()).describe(Path::new("/dev/sda1"), DeviceNumber { major: 8, minor: 1 });
+        assert_eq!(info.model.as_deref(), Some("WDC WD800JB-00JJ"));
+        assert_eq!(info.serial.as_deref(), Some("WD-WCAM9"));
+        assert_eq!(info.wwn.as_deref(), Some("naa.50014ee0"));
+        assert_eq!(
+            (info.logical_sector, info.physical_sector, info.rotational),
+            (512, 4096, Some(true))
+        );
+    }
+}

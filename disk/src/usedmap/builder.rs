@@ -89,6 +89,7 @@ pub(super) fn runs_of_ones(bitmap: &[u8], bits: u64, mut found: impl FnMut(Range
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -125,3 +125,8 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
 pub(crate) fn recognise<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Option<&'static str>> {
     Ok(signature::all(volume)?.first().map(Signature::name))
 }
+
+/// Which RAID a whole disk is a member of, if any.
+pub(crate) fn raid_member<D: ReadAt + ?Sized>(disk: &D) -> io::Result<Option<&'static str>> {
+    signature::raid_member(disk)
+}

@@ -153,6 +153,33 @@ fn raid_at_end(tail: &[u8], size: u64, tail_at: u64) -> bool {
     magic_at(old, &[b"\xFC\x4E\x2B\xA9", b"\xA9\x2B\x4E\xFC"]) || magic_at(new, &[b"\xFC\x4E\x2B\xA9"])
 }
 
+/// The firmware or software RAID that a whole disk is a member of, by the metadata at its end: what its partitions hold
+/// may then be only every other piece of a volume.
+///
+/// Sources: mdadm's `super-intel.c` (two sectors before the end), SNIA DDF 2.0 §5 (last sector), dmraid's `nv.c`.
+pub(super) fn raid_member<D: ReadAt + ?Sized>(disk: &D) -> io::Result<Option<&'static str>> {
+    let tail_at = disk.size().saturating_sub(END);
+    let tail = read_part(disk, tail_at, END)?;
+    let before_end = |bytes: usize, magic: &[u8]| {
+        tail.len()
+            .checked_sub(bytes)
+            .is_some_and(|at| Fields(&tail).has(at, magic))
+    };
+    Ok(
+        if before_end(1024, b"Intel Raid ISM Cfg Sig.") || before_end(8192, b"Intel Raid ISM Cfg Sig.") {
+            Some("Intel")
+        } else if before_end(512, b"\xDE\x11\xDE\x11") || before_end(4096, b"\xDE\x11\xDE\x11") {
+            Some("DDF")
+        } else if before_end(1024, b"NVIDIA  ") {
+            Some("NVIDIA")
+        } else if raid_at_end(&tail, disk.size(), tail_at) {
+            Some("Linux")
+        } else {
+            None
+        },
+    )
+}
+
 /// Whether one of the uberblocks in the first ZFS label (128 KiB of them from 128 KiB on) is there.
 fn zfs<D: ReadAt + ?Sized>(volume: &D) -> io::Result<bool> {
     let ring = read_part(volume, 128 << 10, 128 << 10)?;

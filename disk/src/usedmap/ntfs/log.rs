@@ -68,6 +68,7 @@ fn restart_page(page: &[u8]) -> Option<(u64, State)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

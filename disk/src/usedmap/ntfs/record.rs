@@ -174,6 +174,7 @@ fn signed(bytes: &[u8]) -> Option<i64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
