@@ -1,5 +1,6 @@
 //! What the runner asks of KVM: whether it is there, the virtual machine, its memory slots and processors.
 
+pub mod cpuid;
 pub mod kick;
 mod probe;
 mod region;

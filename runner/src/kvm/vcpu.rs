@@ -1,15 +1,16 @@
 //! One virtual processor: how it looks to the guest, its reset state, and running it to the next exit.
 
+use super::cpuid;
 use super::kick::Kickable;
 use super::vm::{Vm, failed};
 use crate::bus::Bus;
 use crate::config::RunError;
 use crate::device::GuestMemory;
 use kvm_bindings::{
-    CpuId, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_debugregs, kvm_fpu,
-    kvm_lapic_state, kvm_mp_state, kvm_msr_entry, kvm_regs, kvm_run, kvm_sregs, kvm_vcpu_events, kvm_xcrs,
+    CpuId, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_lapic_state,
+    kvm_mp_state, kvm_msr_entry, kvm_regs, kvm_run, kvm_sregs, kvm_vcpu_events, kvm_xcrs,
 };
-use kvm_ioctls::{Kvm, VcpuExit, VcpuFd};
+use kvm_ioctls::{VcpuExit, VcpuFd};
 use std::fmt::Write as _;
 
 /// Registers that a reset must put back and that have no place in the other structures: MTRRs, PAT, system call
@@ -98,49 +99,6 @@ pub struct Vcpu {
 // SAFETY: `run` points into the mapping that `fd` owns; both move together and only one thread uses them at a time.
 unsafe impl Send for Vcpu {}
 
-/// The features the guest sees: what KVM supports, so that a guest never meets an instruction that is not there.
-pub fn cpuid(kvm: &Kvm) -> Result<CpuId, RunError> {
-    kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(failed(
-        "ask which processor features KVM supports (KVM_GET_SUPPORTED_CPUID)",
-    ))
-}
-
-fn cpuid_of(template: &CpuId, id: u8, cpus: u8) -> CpuId {
-    let mut cpuid = template.clone();
-    for entry in cpuid.as_mut_slice() {
-        match entry.function {
-            1 => {
-                entry.ebx = entry.ebx & 0x0000_ffff | u32::from(cpus) << 16 | u32::from(id) << 24;
-                // The hypervisor bit lets guests find kvmclock.
-                entry.ecx |= 1 << 31;
-                entry.edx = if cpus > 1 {
-                    entry.edx | 1 << 28
-                } else {
-                    entry.edx & !(1 << 28)
-                };
-            }
-            // Each virtual processor is a package of its own with one core: the host's cache-sharing and
-            // core counts would contradict that.
-            4 => entry.eax &= 0x3fff,
-            0xb | 0x1f => {
-                let types = [1 << 8, 2 << 8];
-                entry.eax = 0;
-                entry.ebx = u32::from(entry.index < 2);
-                entry.ecx = entry.index & 0xff | types.get(entry.index as usize).copied().unwrap_or(0);
-                entry.edx = u32::from(id);
-            }
-            0x8000_0008 => entry.ecx = 0,
-            0x8000_001e => {
-                entry.eax = u32::from(id);
-                entry.ebx = u32::from(id);
-                entry.ecx = 0;
-            }
-            _ => {}
-        }
-    }
-    cpuid
-}
-
 impl Vcpu {
     /// Makes processor `id` of `cpus`. Number 0 starts at the reset vector, the others wait for INIT.
     pub fn new(vm: &Vm, template: &CpuId, id: u8, cpus: u8) -> Result<Vcpu, RunError> {
@@ -148,7 +106,7 @@ impl Vcpu {
             .fd()
             .create_vcpu(u64::from(id))
             .map_err(failed("make a virtual processor (KVM_CREATE_VCPU)"))?;
-        fd.set_cpuid2(&cpuid_of(template, id, cpus))
+        fd.set_cpuid2(&cpuid::of(template, id, cpus))
             .map_err(failed("set the processor's features (KVM_SET_CPUID2)"))?;
         let run: *mut kvm_run = fd.get_kvm_run();
         let read = |what| failed(what);

@@ -8,14 +8,18 @@ use super::serial_io::RawTerminal;
 use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
 use crate::control::{Event, RunState, Server};
-use crate::kvm::vcpu::{Exit, cpuid};
-use crate::kvm::{KvmStatus, Vcpu, Vm, kick, probe};
+use crate::kvm::vcpu::Exit;
+use crate::kvm::{KvmStatus, Vcpu, Vm, cpuid, kick, probe};
 use crossbeam_channel::{Receiver, unbounded};
 use kvm_ioctls::Kvm;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+
+/// For a mistake of this program's own; the panic's message has gone to standard error.
+const INTERNAL: &str = "internal error in a device (a bug in p2v; please report the message above)";
 
 /// Builds the machine and runs it until it ends. Blocks the calling thread.
 ///
@@ -47,7 +51,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let (sender, receiver) = unbounded();
     let requests = Requests::new(gate.clone(), sender);
     let board = Board::new(&config, &vm, gate.clone(), requests.clone())?;
-    let features = cpuid(&kvm)?;
+    let features = cpuid::supported(&kvm)?;
     let vcpus = (0..config.cpus)
         .map(|id| Vcpu::new(&vm, &features, id, config.cpus))
         .collect::<Result<Vec<_>, _>>()?;
@@ -57,11 +61,19 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let signals = catch_signals(requests.clone())?;
     let server = start_server(&config, &board)?;
     let timers = board.timers.clone();
-    let mut threads = vec![spawn("timers", move || timers.run())?];
+    let failed = requests.clone();
+    let mut threads = vec![spawn("timers", move || {
+        if catch_unwind(AssertUnwindSafe(|| timers.run())).is_err() {
+            failed.ask(Request::Failed(RunError::Vcpu(INTERNAL.into())));
+        }
+    })?];
     for (id, vcpu) in vcpus.into_iter().enumerate() {
         let (board, requests) = (board.clone(), requests.clone());
         threads.push(spawn(&format!("cpu{id}"), move || {
-            if let Err(error) = run_vcpu(vcpu, id, &board) {
+            let body = AssertUnwindSafe(|| run_vcpu(vcpu, id, &board));
+            // A mistake in a device must not end in a frozen machine: the disks are still flushed.
+            let result = catch_unwind(body).unwrap_or_else(|_| Err(RunError::Vcpu(INTERNAL.into())));
+            if let Err(error) = result {
                 board.gate.retire(id);
                 requests.ask(Request::Failed(error));
             }
