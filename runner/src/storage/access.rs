@@ -59,7 +59,8 @@ impl Channel {
     fn write_command(&self, state: &mut State, command: u8) {
         let device = &mut state.devices[state.selected];
         let busy = device.interface.is_busy();
-        if state.control & control::SRST != 0 || !device.is_present() || (busy && command != DEVICE_RESET) {
+        let heard = device.is_present() || command == EXECUTE_DEVICE_DIAGNOSTIC;
+        if state.control & control::SRST != 0 || !heard || (busy && command != DEVICE_RESET) {
             return;
         }
         if command == EXECUTE_DEVICE_DIAGNOSTIC {

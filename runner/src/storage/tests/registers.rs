@@ -61,6 +61,17 @@ fn diagnostics_report_both_drives_and_interrupt_once() {
 }
 
 #[test]
+fn diagnostics_are_heard_through_an_empty_connector() {
+    let mut bench = Bench::with_disk(&RamDisk::new(100));
+    bench.outb(6, 0xB0);
+    bench.outb(7, 0x20);
+    assert_eq!((bench.inb(7), bench.irqs[0].rises()), (0, 0));
+    bench.outb(7, 0x90);
+    assert_eq!(bench.wait_irq(), 0x50);
+    assert_eq!((bench.inb(6), bench.inb(1)), (0xA0, 1));
+}
+
+#[test]
 fn n_ien_keeps_the_line_low_and_the_interrupt_pending() {
     let disk = RamDisk::new(100);
     let mut bench = Bench::new([[disk_drive(disk.clone()), disk_drive(disk)], [None, None]]);
