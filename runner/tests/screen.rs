@@ -214,3 +214,39 @@ fn every_key_sends_the_bytes_it_sends_in_qemu() {
     our_client.quit().unwrap();
     ours.end().0.unwrap();
 }
+
+#[test]
+fn the_mouse_sends_the_packets_it_sends_in_qemu() {
+    let (ours, theirs) = (Guest::boot("mouse", |_, _| {}), Qemu::boot("mouse"));
+    ours.wait_for("READY");
+    theirs.wait_for("READY");
+    let mut our_client = connect(&ours.control());
+    let mut their_client = connect(&theirs.folder.path().join("control.sock"));
+    let movement = |axis: &str, value: i32| json!([{ "type": "rel", "data": { "axis": axis, "value": value } }]);
+    let button = |name: &str, down: bool| json!([{ "type": "btn", "data": { "button": name, "down": down } }]);
+    let steps = [
+        movement("x", 5),
+        movement("y", 100),
+        movement("x", -7),
+        button("left", true),
+        movement("y", -1),
+        button("right", true),
+        button("left", false),
+        button("right", false),
+        button("middle", true),
+        button("middle", false),
+        button("wheel-up", true),
+        button("wheel-down", true),
+    ];
+    for step in steps {
+        let arguments = json!({ "events": step });
+        our_client.execute("input-send-event", &arguments).unwrap();
+        their_client.execute("input-send-event", &arguments).unwrap();
+        let packet = |lines: &Receiver<String>| -> Vec<String> {
+            (0..4).map(|_| lines.recv_timeout(PATIENCE).expect("a byte")).collect()
+        };
+        assert_eq!(packet(&ours.lines), packet(&theirs.lines), "{step}: our packet, QEMU's");
+    }
+    our_client.quit().unwrap();
+    ours.end().0.unwrap();
+}
