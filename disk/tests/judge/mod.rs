@@ -1,5 +1,5 @@
 //! What the used-map tests share: making volumes, and `partclone`'s view of them.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use disk::ExtentSet;
 use disk::source::Source;
