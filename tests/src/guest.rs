@@ -148,6 +148,14 @@ impl Guest {
         self.type_line(user)?;
         self.wait_for("Password: ")?;
         self.type_line(password)?;
+        self.prompt()
+    }
+
+    /// Sets a prompt that no other output looks like, in a shell that is just starting.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for`].
+    pub fn prompt(&mut self) -> Result<()> {
         // In two parts, so that the echo of the command is not taken for the prompt.
         self.type_line("PS1='p2v''-prompt> '; stty cols 200; dmesg -n 1")?;
         self.wait_for("p2v-prompt> ").map(|_| ())

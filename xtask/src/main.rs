@@ -1,7 +1,9 @@
-//! Developer commands: `cargo xtask demo|test|bench|fuzz|rig|packages`.
+//! Developer commands: `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
+mod deny;
 mod fixture;
 mod fuzz;
 mod packages;
@@ -27,6 +29,10 @@ enum Command {
     Demo(demo::Args),
     /// Check format and lints, run all tests, build the fuzz targets, run the guest tests in the rig
     Test(test::Args),
+    /// Measure speed and memory, and compare with qemu-img, partclone and QEMU
+    Bench(bench::Args),
+    /// Check licences and sources of all dependencies (installs cargo-deny if it is not there)
+    Deny,
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
     /// Install the Debian packages that building, running and testing need
@@ -41,6 +47,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),

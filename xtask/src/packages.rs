@@ -28,6 +28,7 @@ const TEST: &[&str] = &[
     "grub-rescue-pc",
     "kmod",
     "libhivex-bin",
+    "man-db",
     "mmdebstrap",
     "mount",
     "mtools",
@@ -37,6 +38,7 @@ const TEST: &[&str] = &[
     "python3-hivex",
     "qemu-system-x86",
     "qemu-utils",
+    "time",
     "xorriso",
     "zstd",
 ];
