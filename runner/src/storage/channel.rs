@@ -2,7 +2,7 @@
 
 use super::device::{Device, Transfer};
 use super::dma::BusMaster;
-use super::registers::{DEVICE_SELECT, control, status};
+use super::registers::control;
 use super::worker::{Ending, Work};
 use crate::device::{GuestMemory, IrqLine};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
