@@ -78,8 +78,12 @@ fn guests() -> Result<()> {
     for recipe in [debian::i386(), debian::amd64()] {
         p2v::capture(&recipe.disk()?.image, &captures.join(recipe.name()))?;
     }
+    let live = rig::out_dir().join("serial.txt");
+    let _ = fs::remove_file(&live);
+    eprintln!("the guests' serial ports, live: {}", live.display());
     let mut command = Command::new("env");
     command
+        .arg(format!("P2V_SERIAL_LOG={}", live.display()))
         .arg(format!("P2V_CAPTURES={}", captures.display()))
         .arg(format!("P2V_BIN={}", binary.display()))
         .arg(test)

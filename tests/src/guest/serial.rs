@@ -1,6 +1,7 @@
 //! The guest's serial port: everything it printed, and waiting for more.
 
 use anyhow::{Result, bail};
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,14 +37,16 @@ impl Serial {
     pub fn new(mut output: impl Read + Send + 'static, input: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let follower = Arc::clone(&shared);
-        let echo = std::env::var_os("P2V_SHOW_SERIAL").is_some();
+        // A hung guest in the rig can be looked at from outside: its output is also written here as it comes.
+        let log = std::env::var_os("P2V_SERIAL_LOG");
+        let mut log = log.and_then(|path| OpenOptions::new().create(true).append(true).open(path).ok());
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             loop {
                 let length = output.read(&mut buffer).unwrap_or(0);
                 let new = buffer.get(..length).unwrap_or_default();
-                if echo {
-                    let _ = std::io::stderr().write_all(new);
+                if let Some(log) = &mut log {
+                    let _ = log.write_all(new);
                 }
                 let mut output = follower.lock();
                 output.bytes.extend_from_slice(new);

@@ -111,7 +111,9 @@ fn quote(script: &mut Vec<u8>, word: &[u8]) {
 }
 
 fn qemu(args: &Args, image: &Image, out: &Path, console: &Path) -> Command {
-    let mut qemu = Command::new("qemu-system-x86_64");
+    // The machine must not outlive this process, however it ends.
+    let mut qemu = Command::new("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
     // One processor: with two, the emulator mixes up the state of host and guest (docs/rig.md).
     qemu.args([
         "-accel",
