@@ -127,7 +127,7 @@ pub(crate) struct CaptureArgs {
     /// How the image is compressed
     #[arg(long, value_enum, default_value_t = CompressionName::Zstd)]
     pub(crate) compression: CompressionName,
-    /// Zstandard level, -7 (fast) to 19 (small) [default: 3]
+    /// Zstandard level, -7 (fast) to 19 (small) [default: 1]
     #[arg(long, value_parser = clap::value_parser!(i32).range(-7..=19), allow_negative_numbers = true)]
     pub(crate) level: Option<i32>,
     /// Print what would be done, and stop

@@ -20,9 +20,9 @@ const PACKED_AREA: u64 = 1 << 20;
 const MOST_PIECES: u32 = u16::MAX as u32 - 1;
 
 /// Cluster size of captures as a power of two; measured, see docs/specification.md.
-pub const DEFAULT_CLUSTER_BITS: u32 = 17;
+pub const DEFAULT_CLUSTER_BITS: u32 = 18;
 /// Zstandard level of captures; measured, see docs/specification.md.
-pub const DEFAULT_LEVEL: i32 = 2;
+pub const DEFAULT_LEVEL: i32 = 1;
 
 /// Choices for a new image.
 #[derive(Clone, Copy, Debug)]

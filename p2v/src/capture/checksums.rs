@@ -14,8 +14,8 @@
 
 use super::CHUNK;
 use crate::error::{Failure, Result};
-use blake3::Hash;
-use std::fmt::Write;
+use blake3::{Hash, Hasher};
+use std::io::{self, Write};
 use std::path::Path;
 
 const HEADER: &str = "\
@@ -38,31 +38,9 @@ pub(crate) struct Checksums {
 }
 
 impl Checksums {
-    /// No checksums yet, for a disk of `size` bytes.
-    pub(crate) fn new(size: u64) -> Self {
-        Checksums {
-            size,
-            chunk: CHUNK,
-            sums: Vec::new(),
-        }
-    }
-
     /// The length in bytes of chunk number `index`.
     pub(crate) fn length(&self, index: u64) -> u64 {
-        self.size
-            .saturating_sub(index.saturating_mul(self.chunk))
-            .min(self.chunk)
-    }
-
-    /// The whole file.
-    pub(crate) fn text(&self) -> String {
-        let mut text = format!("{HEADER}size {}\nchunk {}\n", self.size, self.chunk);
-        for (index, hash) in &self.sums {
-            let _ = writeln!(text, "{} {} {}", index * self.chunk, self.length(*index), hash.to_hex());
-        }
-        let total = blake3::hash(text.as_bytes());
-        let _ = writeln!(text, "total {}", total.to_hex());
-        text
+        length(self.size, self.chunk, index)
     }
 
     /// Reads the file of checksums at `path`.
@@ -77,7 +55,7 @@ impl Checksums {
         })
     }
 
-    /// Understands [`text`](Checksums::text), and refuses anything else with a reason.
+    /// Understands what [`ChecksumWriter`] writes, and refuses anything else with a reason.
     pub(crate) fn parse(text: &str) -> std::result::Result<Self, String> {
         let at = text.rfind("\ntotal ").ok_or("the last line, `total`, is missing")? + 1;
         let (above, last) = text.split_at(at);
@@ -126,6 +104,58 @@ impl Checksums {
     }
 }
 
+/// Writes the file line by line while the capture goes on: a full list for a large disk would not fit the memory
+/// that a capture may take.
+pub(crate) struct ChecksumWriter<W: Write> {
+    out: W,
+    above: Hasher,
+    size: u64,
+    count: usize,
+}
+
+impl<W: Write> ChecksumWriter<W> {
+    /// Begins the list of a disk of `size` bytes.
+    pub(crate) fn new(out: W, size: u64) -> io::Result<Self> {
+        let mut writer = ChecksumWriter {
+            out,
+            above: Hasher::new(),
+            size,
+            count: 0,
+        };
+        writer.put(&format!("{HEADER}size {size}\nchunk {CHUNK}\n"))?;
+        Ok(writer)
+    }
+
+    /// Adds chunk number `index`; numbers must ascend.
+    pub(crate) fn push(&mut self, index: u64, hash: Hash) -> io::Result<()> {
+        self.count += 1;
+        let length = length(self.size, CHUNK, index);
+        self.put(&format!("{} {length} {}\n", index * CHUNK, hash.to_hex()))
+    }
+
+    /// How many chunks were added.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Writes the last line and hands the file back, flushed but not synced.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        writeln!(self.out, "total {}", self.above.finalize().to_hex())?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        self.above.update(text.as_bytes());
+        self.out.write_all(text.as_bytes())
+    }
+}
+
+/// The length in bytes of chunk number `index` on a disk of `size` bytes.
+fn length(size: u64, chunk: u64, index: u64) -> u64 {
+    size.saturating_sub(index.saturating_mul(chunk)).min(chunk)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,13 +174,26 @@ mod tests {
         }
     }
 
+    fn text(checksums: &Checksums) -> String {
+        let mut writer = ChecksumWriter::new(Vec::new(), checksums.size).unwrap();
+        for (index, hash) in &checksums.sums {
+            writer.push(*index, *hash).unwrap();
+        }
+        assert_eq!(writer.count(), checksums.sums.len());
+        String::from_utf8(writer.finish().unwrap()).unwrap()
+    }
+
     #[test]
     fn reads_back_what_was_written() {
-        let text = sample().text();
-        assert!(text.contains(&format!("\n{} 100 ", 5 * CHUNK)), "{text}");
-        assert_eq!(Checksums::parse(&text).unwrap(), sample());
-        let empty = Checksums::new(0);
-        assert_eq!(Checksums::parse(&empty.text()).unwrap(), empty);
+        let written = text(&sample());
+        assert!(written.contains(&format!("\n{} 100 ", 5 * CHUNK)), "{written}");
+        assert_eq!(Checksums::parse(&written).unwrap(), sample());
+        let empty = Checksums {
+            size: 0,
+            chunk: CHUNK,
+            sums: Vec::new(),
+        };
+        assert_eq!(Checksums::parse(&text(&empty)).unwrap(), empty);
     }
 
     /// A list with its own checksum right, but contents that make no sense.
@@ -180,7 +223,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_single_change_is_noticed(at in 0usize..1000, byte in 0u8..128) {
-            let text = sample().text();
+            let text = text(&sample());
             let mut bytes = text.clone().into_bytes();
             let at = at % bytes.len();
             prop_assume!(bytes[at] != byte);

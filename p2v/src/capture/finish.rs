@@ -1,20 +1,19 @@
 //! Carrying a plan out: the folder, the pipeline, and the steps that make the result count.
 
-use super::checksums::Checksums;
+use super::checksums::ChecksumWriter;
 use super::progress::Progress;
 use super::{Plan, mapfile, pipeline};
 use crate::error::{Failure, Result};
 use crate::machine::{CHECKSUMS, DISK, MACHINE, MAP, NewFolder};
 use crate::report;
 use crate::signals::Stop;
-use disk::qcow2::{Summary, Writer, WriterOptions};
+use disk::qcow2::{DEFAULT_CLUSTER_BITS, Summary, Writer, WriterOptions};
 use serde::Serialize;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// 64 KiB clusters: what `qemu-img` makes, and small enough for a guest's random reads.
-const CLUSTER_BITS: u32 = 16;
 
 /// What a capture came to.
 #[derive(Debug, Serialize)]
@@ -44,17 +43,16 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
     stop.check()?;
     let mut folder = NewFolder::create(&plan.folder)?;
     let image = folder.start_file(DISK);
+    let list = folder.start_file(CHECKSUMS);
     let progress = Progress::new("Copying", plan.read.bytes(), quiet);
-    let copied = copy(plan, &image, &progress, stop);
+    let copied = copy(plan, &image, &list, &progress, stop);
     // A message must not run into the bar.
     let time = progress.finish();
-    let (sums, summary) = copied?;
+    let (chunks_with_data, summary) = copied?;
     let image_bytes = summary.file_size;
 
-    let mut checksums = Checksums::new(plan.info.size);
-    checksums.sums = sums;
     folder.complete_file(DISK)?;
-    folder.write_file(CHECKSUMS, checksums.text().as_bytes())?;
+    folder.complete_file(CHECKSUMS)?;
     folder.write_file(MAP, mapfile::text(plan.info.size, &plan.used).as_bytes())?;
     folder.sync()?;
     check_source(plan)?;
@@ -69,33 +67,43 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
         used_bytes: plan.used.bytes(),
         read_bytes: plan.read.bytes(),
         image_bytes,
-        chunks_with_data: checksums.sums.len(),
+        chunks_with_data,
         seconds: time.as_secs_f64(),
         peak_memory_bytes: peak_memory(),
         time,
     })
 }
 
-fn copy(plan: &Plan, image: &Path, progress: &Progress, stop: &Stop) -> Result<(Vec<(u64, blake3::Hash)>, Summary)> {
+/// Writes image and checksums and syncs both. The answer is how many chunks hold data, and what the image holds.
+fn copy(plan: &Plan, image: &Path, list: &Path, progress: &Progress, stop: &Stop) -> Result<(usize, Summary)> {
     let failed = |error| pipeline::write_failure(image, error);
+    let list_failed = |error| Failure::target_write(list, &error);
     let options = WriterOptions {
         virtual_size: plan.info.size,
-        cluster_bits: CLUSTER_BITS,
+        cluster_bits: DEFAULT_CLUSTER_BITS,
         compression: plan.compression,
     };
     let mut writer = Writer::create(image, options).map_err(failed)?;
-    let sums = pipeline::run(
+    let file = File::create_new(list).map_err(list_failed)?;
+    let mut checksums = ChecksumWriter::new(BufWriter::new(file), plan.info.size).map_err(list_failed)?;
+    pipeline::run(
         &plan.input,
         &plan.read,
-        &mut writer,
-        image,
-        CLUSTER_BITS,
+        pipeline::Target {
+            writer: &mut writer,
+            image,
+            cluster_bits: DEFAULT_CLUSTER_BITS,
+            checksum: &mut |index, hash| checksums.push(index, hash).map_err(list_failed),
+        },
         progress,
         stop,
     )?;
     progress.note("writing it out");
     let summary = writer.finish().map_err(failed)?;
-    Ok((sums, summary))
+    let chunks = checksums.count();
+    let file = checksums.finish().map_err(list_failed)?;
+    file.get_ref().sync_all().map_err(list_failed)?;
+    Ok((chunks, summary))
 }
 
 /// Notices an image file that changed its size while it was read.

@@ -8,16 +8,12 @@ use crate::report;
 use crate::source::Input;
 use disk::ExtentSet;
 use disk::layout::DiskLayout;
-use disk::qcow2::Compression;
+use disk::qcow2::{Compression, DEFAULT_LEVEL};
 use disk::source::SourceInfo;
 use drivers_inject::System;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-
-/// The level of `qemu-img convert -c -o compression_type=zstd`: its images are the measure. Level 1 takes two thirds of
-/// the CPU time and makes images of programs 4 % larger.
-const DEFAULT_ZSTD_LEVEL: i32 = 3;
 
 /// What was asked for, free of the command line's form.
 #[derive(Clone, Debug)]
@@ -35,7 +31,7 @@ impl Request {
     /// Resolves defaults and refuses what contradicts itself.
     pub(crate) fn new(args: &CaptureArgs) -> Result<Self> {
         let compression = match (args.compression, args.level) {
-            (CompressionName::Zstd, level) => Compression::Zstd(level.unwrap_or(DEFAULT_ZSTD_LEVEL)),
+            (CompressionName::Zstd, level) => Compression::Zstd(level.unwrap_or(DEFAULT_LEVEL)),
             (_, Some(_)) => {
                 return Err(
                     Failure::refused("--level goes with --compression zstd only").advice("Leave one of them out.")

@@ -45,17 +45,26 @@ struct Done {
     clusters: Vec<(u64, EncodedCluster)>,
 }
 
-/// Copies `read` (bytes, a subset of what the image holds) from `input` to `writer`. Returns the checksums of the
-/// chunks that hold data. `image` is the writer's file, for messages.
-pub(super) fn run(
+/// Where the pipeline ends.
+pub(super) struct Target<'a> {
+    /// Takes the clusters, in ascending order.
+    pub(super) writer: &'a mut Writer,
+    /// The writer's file, for messages.
+    pub(super) image: &'a Path,
+    /// The image's cluster size as a power of two.
+    pub(super) cluster_bits: u32,
+    /// Takes number and checksum of each chunk that holds data, in ascending order.
+    pub(super) checksum: &'a mut dyn FnMut(u64, Hash) -> Result<()>,
+}
+
+/// Copies `read` (bytes, a subset of what the image holds) from `input` to `target`.
+pub(super) fn run<'a>(
     input: &Input,
     read: &ExtentSet,
-    writer: &mut Writer,
-    image: &Path,
-    cluster_bits: u32,
-    progress: &Progress,
+    target: Target<'a>,
+    progress: &'a Progress,
     stop: &Stop,
-) -> Result<Vec<(u64, Hash)>> {
+) -> Result<()> {
     let workers = thread::available_parallelism()
         .map_or(1, std::num::NonZero::get)
         .min(MAX_WORKERS);
@@ -69,7 +78,7 @@ pub(super) fn run(
         let _ = ticket_in.send(());
     }
     let encoders = (0..workers)
-        .map(|_| writer.encoder())
+        .map(|_| target.writer.encoder())
         .collect::<std::result::Result<Vec<_>, _>>()?;
 
     thread::scope(|scope| {
@@ -89,7 +98,7 @@ pub(super) fn run(
         for encoder in encoders {
             let worker = worker::Worker {
                 encoder,
-                cluster_bits,
+                cluster_bits: target.cluster_bits,
                 filled: filled_out.clone(),
                 spare: spare_in.clone(),
                 done: done_in.clone(),
@@ -101,13 +110,13 @@ pub(super) fn run(
 
         // Owned here, so that leaving by an error drops them: readers and workers notice and end, and the scope with them.
         let (tickets, done_out) = (ticket_in, done_out);
-        let mut appender = Appender::new(writer, image, progress);
+        let mut appender = Appender::new(target, progress);
         loop {
             stop.check()?;
             let done: Done = match done_out.recv_timeout(POLL) {
                 Ok(done) => done?,
                 Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return Ok(appender.sums),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             for _ in 0..appender.take(done)? {
                 let _ = tickets.send(());
@@ -118,23 +127,19 @@ pub(super) fn run(
 
 /// Brings chunks into ascending order and appends them.
 struct Appender<'a> {
-    writer: &'a mut Writer,
-    image: &'a Path,
+    target: Target<'a>,
     progress: &'a Progress,
     next: u64,
     waiting: BTreeMap<u64, Done>,
-    sums: Vec<(u64, Hash)>,
 }
 
 impl<'a> Appender<'a> {
-    fn new(writer: &'a mut Writer, image: &'a Path, progress: &'a Progress) -> Self {
+    fn new(target: Target<'a>, progress: &'a Progress) -> Self {
         Appender {
-            writer,
-            image,
+            target,
             progress,
             next: 0,
             waiting: BTreeMap::new(),
-            sums: Vec::new(),
         }
     }
 
@@ -144,11 +149,14 @@ impl<'a> Appender<'a> {
         let mut appended = 0;
         while let Some(done) = self.waiting.remove(&self.next) {
             for (cluster, data) in &done.clusters {
-                self.writer
+                self.target
+                    .writer
                     .append(*cluster, data)
-                    .map_err(|error| write_failure(self.image, error))?;
+                    .map_err(|error| write_failure(self.target.image, error))?;
             }
-            self.sums.extend(done.hash.map(|hash| (done.index, hash)));
+            if let Some(hash) = done.hash {
+                (self.target.checksum)(done.index, hash)?;
+            }
             self.progress.add(done.read);
             self.next += 1;
             appended += 1;
