@@ -14,8 +14,9 @@ use hibernation::Signature;
 use product::Product;
 use system_hive::SystemHive;
 
-/// The largest hive that is read. SOFTWARE hives of machines that were upgraded for ten years reach 200 MiB.
-const HIVE_LIMIT: u64 = 512 << 20;
+/// The largest hive that is read. SOFTWARE hives of machines that were upgraded for ten years reach 200 MiB;
+/// a capture, which looks for systems too, may take 256 MiB of memory in all.
+const HIVE_LIMIT: u64 = 224 << 20;
 
 /// The Windows systems on these volumes: every folder with a SYSTEM hive in it, whatever it is called.
 pub(crate) fn find(volumes: &mut [MountedVolume]) -> Vec<System> {

@@ -110,7 +110,14 @@ impl Plan {
         }
 
         let free = target::check_room(&request.folder, read.bytes(), request.ignore_free_space, &mut warnings)?;
-        let systems = drivers_inject::find_systems(&reader, &layout);
+        let found = drivers_inject::inspect(&reader, &layout);
+        for volume in &found.unreadable {
+            warnings.push(format!(
+                "no system was looked for on partition {}: {}",
+                volume.partition, volume.reason
+            ));
+        }
+        let systems = found.systems;
         let live = is_own_disk(&info) && !request.from_other_pc;
         let machine = describe(request.name.clone(), &info, live, &*reader, &layout, &systems);
         Ok(Plan {

@@ -6,7 +6,7 @@ use crate::report;
 use crate::source::Input;
 use disk::layout::DiskLayout;
 use disk::source::SourceInfo;
-use drivers_inject::System;
+use drivers_inject::{System, Unreadable};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -17,6 +17,8 @@ struct Findings {
     /// Bytes that a capture would copy.
     used_bytes: u64,
     systems: Vec<System>,
+    /// Volumes that could not be looked into.
+    unreadable: Vec<Unreadable>,
 }
 
 /// Inspects a device, an image or a machine folder.
@@ -26,12 +28,13 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     let reader = input.reader();
     let layout = disk::layout::scan(&*reader, info.logical_sector)
         .map_err(|error| Failure::source_read(&info.path, 0, info.logical_sector, &error))?;
-    let systems = drivers_inject::find_systems(&reader, &layout);
+    let found = drivers_inject::inspect(&reader, &layout);
     let findings = Findings {
         source: info,
         used_bytes: layout.used.bytes(),
         layout,
-        systems,
+        systems: found.systems,
+        unreadable: found.unreadable,
     };
     if args.json {
         print_json(&findings)
@@ -69,6 +72,12 @@ fn text(findings: &Findings) -> String {
     }
     if findings.systems.is_empty() {
         let _ = writeln!(text, "System   none found");
+    }
+    for volume in &findings.unreadable {
+        let _ = match volume.partition {
+            0 => writeln!(text, "Warning: {}", volume.reason),
+            number => writeln!(text, "Warning: partition {number}: {}", volume.reason),
+        };
     }
     let _ = writeln!(
         text,
