@@ -173,13 +173,11 @@ pub(super) fn parse(bytes: &[u8; SIZE], volume_size: u64) -> Result<Superblock, 
         _ => return Err("the filesystem is larger than its partition".to_owned()),
     }
     let blocks_per_group = u64::from(fields.le32(32));
-    let (blocks_per_cluster, clusters_per_group) = if bigalloc {
-        let shift = fields.le32(28).checked_sub(block_shift).filter(|shift| *shift <= 20);
-        let shift = shift.ok_or_else(|| impossible("cluster size"))?;
-        (1u64 << shift, u64::from(fields.le32(36)))
-    } else {
-        (1, blocks_per_group)
-    };
+    // Without bigalloc a cluster is a block, and both fields are written all the same: a damaged one stands out.
+    let cluster_shift = fields.le32(28).checked_sub(block_shift).filter(|shift| *shift <= 20);
+    let cluster_shift = cluster_shift.filter(|shift| bigalloc || *shift == 0);
+    let blocks_per_cluster = 1u64 << cluster_shift.ok_or_else(|| impossible("cluster size"))?;
+    let clusters_per_group = u64::from(fields.le32(36));
     let bits = block_size.saturating_mul(8);
     if clusters_per_group == 0
         || clusters_per_group > bits
@@ -198,6 +196,9 @@ pub(super) fn parse(bytes: &[u8; SIZE], volume_size: u64) -> Result<Superblock, 
     let inode_table_blocks = inodes_per_group.saturating_mul(inode_size).div_ceil(block_size);
     if inode_size < 128 || inode_size > block_size || inodes_per_group == 0 || inodes_per_group > bits {
         return Err(impossible("inode table"));
+    }
+    if inodes_per_group.checked_mul(groups) != Some(u64::from(fields.le32(0))) {
+        return Err(impossible("number of inodes"));
     }
     let descriptor_size = if wide { fields.le16(254) } else { 32 };
     if !descriptor_size.is_power_of_two() || descriptor_size < if wide { 64 } else { 32 } || descriptor_size > 1024 {
