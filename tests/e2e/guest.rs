@@ -39,7 +39,8 @@ fn a_captured_i386_pc_runs_keeps_its_files_and_survives_a_power_cut() -> Result<
     guest.login("root", ROOT_PASSWORD)?;
     guest.shell("cd /home/user/photos && sha256sum --quiet -c ../photos.sha256")?;
     guest.shell("echo first day > /root/diary")?;
-    guest.type_keys(&format!("root\n{ROOT_PASSWORD}\necho answer $((6*7)) > /dev/ttyS0\n"))?;
+    guest.login_at_screen("root", ROOT_PASSWORD)?;
+    guest.type_keys("echo answer $((6*7)) > /dev/ttyS0\n")?;
     guest.wait_for("answer 42")?;
     guest.type_line("poweroff")?;
     guest.expect_end()?;

@@ -151,14 +151,28 @@ impl Guest {
         self.prompt()
     }
 
-    /// Sets a prompt that no other output looks like, in a shell that is just starting.
+    /// Sets a prompt that no other output looks like, once root's shell has shown its own.
     ///
     /// # Errors
     /// As [`Guest::wait_for`].
     pub fn prompt(&mut self) -> Result<()> {
-        // In two parts, so that the echo of the command is not taken for the prompt.
-        self.type_line("PS1='p2v''-prompt> '; stty cols 200; dmesg -n 1")?;
+        // What is typed before is dropped by login.
+        self.wait_for(":~# ")?;
+        // The plain shell, whose line editor draws nothing. In two parts, so that the echo is not taken for the prompt.
+        self.type_line("dmesg -n 1; PS1='p2v''-prompt> ' exec sh")?;
         self.wait_for("p2v-prompt> ").map(|_| ())
+    }
+
+    /// Logs in at the screen's first console, with the keyboard.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_screen`].
+    pub fn login_at_screen(&mut self, user: &str, password: &str) -> Result<()> {
+        self.wait_for_screen("login:")?;
+        self.type_keys(&format!("{user}\n"))?;
+        self.wait_for_screen("Password:")?;
+        self.type_keys(&format!("{password}\n"))?;
+        self.wait_for_screen(":~#").map(|_| ())
     }
 
     /// Runs a shell command after [`Guest::login`] and returns what it printed.

@@ -141,10 +141,8 @@ fn walk_through(guest: &mut Guest, started: Instant, screen: &Path) -> Result<()
     }
     guest.shell("cd /home/user/photos && sha256sum --quiet -c ../photos.sha256")?;
     since("every photograph has its old checksum");
-    guest.type_keys(&format!(
-        "root\n{}\nuname -a; ls /home/user/photos; tty > /dev/ttyS0\n",
-        debian::ROOT_PASSWORD
-    ))?;
+    guest.login_at_screen("root", debian::ROOT_PASSWORD)?;
+    guest.type_keys("uname -a; ls /home/user/photos; tty > /dev/ttyS0\n")?;
     guest.wait_for("/dev/tty1")?;
     since("login at the screen, typed on the keyboard");
     guest.screenshot(screen)?;

@@ -45,14 +45,23 @@ fn font_in(bios: &[u8]) -> Option<&[u8]> {
     bios.get(start..start + 256 * HEIGHT)
 }
 
-/// The printable ASCII character with this glyph. The cursor, drawn over the last rows, does not matter.
+/// Pixels by which a glyph may differ from the font's: on 9 pixels wide cells the BIOS has other shapes of a few letters.
+const TOLERANCE: u32 = 12;
+
+/// The printable ASCII character whose glyph is nearest. The cursor, drawn over the last rows, does not matter.
 fn character(font: &[u8], glyph: &[u8; HEIGHT]) -> char {
-    let same = |code: u8| {
+    let cursor = glyph.get(13..15) == Some(&[0xff, 0xff]);
+    let distance = |code: u8| -> u32 {
         let at = usize::from(code) * HEIGHT;
-        let shape = font.get(at..at + HEIGHT).unwrap_or_default();
-        shape == glyph || (shape.get(..13) == glyph.get(..13) && glyph.get(13..15) == Some(&[0xff, 0xff]))
+        let rows = font.get(at..at + HEIGHT).unwrap_or_default().iter().zip(glyph);
+        rows.take(if cursor { 13 } else { HEIGHT })
+            .map(|(shape, seen)| (shape ^ seen).count_ones())
+            .sum()
     };
-    (b' '..=b'~').find(|code| same(*code)).map_or('\u{fffd}', char::from)
+    let nearest = (b' '..=b'~')
+        .min_by_key(|code| distance(*code))
+        .filter(|code| distance(*code) <= TOLERANCE);
+    nearest.map_or('\u{fffd}', char::from)
 }
 
 /// An RGB picture.
