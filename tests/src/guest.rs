@@ -247,6 +247,10 @@ impl Guest {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("screen.png");
         self.screenshot(&file)?;
+        // For a look from outside the rig: see also P2V_SERIAL_LOG.
+        if let Some(copy) = std::env::var_os("P2V_SCREEN_COPY") {
+            std::fs::copy(&file, copy)?;
+        }
         screen::text(&file)
     }
 
@@ -255,15 +259,43 @@ impl Guest {
     /// # Errors
     /// If the machine ends or [`PATIENCE`] runs out; the message shows the screen.
     pub fn wait_for_screen(&mut self, text: &str) -> Result<String> {
+        self.watch_screen(&format!("{text:?} to appear"), |screen| screen.contains(text))
+    }
+
+    /// Waits until the screen does not show `text` any more.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_screen`].
+    pub fn wait_for_screen_without(&mut self, text: &str) -> Result<String> {
+        self.watch_screen(&format!("{text:?} to go"), |screen| !screen.contains(text))
+    }
+
+    /// Types a line on the keyboard a few keys at a time, waiting for them to appear on the screen: a slow firmware's
+    /// keyboard buffer holds 15 keys.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_screen`] and [`Guest::type_keys`].
+    pub fn type_at_screen(&mut self, line: &str) -> Result<()> {
+        let mut typed = String::new();
+        for part in line.split_inclusive(' ').flat_map(|word| word.as_bytes().chunks(8)) {
+            let part = std::str::from_utf8(part)?;
+            self.type_keys(part)?;
+            typed.push_str(part);
+            self.wait_for_screen(typed.trim_end())?;
+        }
+        self.type_keys("\n")
+    }
+
+    fn watch_screen(&mut self, what: &str, reached: impl Fn(&str) -> bool) -> Result<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let screen = self.screen_text()?;
-            if screen.contains(text) {
+            if reached(&screen) {
                 return Ok(screen);
             }
             if Instant::now() > deadline {
                 bail!(
-                    "{} s without {text:?} on the screen, which shows:\n{screen}",
+                    "waited {} s for {what} on the screen, which shows:\n{screen}",
                     PATIENCE.as_secs()
                 );
             }
