@@ -29,7 +29,7 @@ fn grubs_rescue_disc_starts_from_the_cd_drive_and_obeys() -> Result<()> {
     guest.type_keys("c")?;
     guest.wait_for_screen("grub> ")?;
     // On the screen first, then over the serial line.
-    guest.type_at_screen("echo on; serial; terminal_output serial; terminal_input serial")?;
+    guest.type_at_screen("serial; terminal_output serial; terminal_input serial")?;
     guest.wait_for("grub> ")?;
     guest.type_line("ls")?;
     guest.wait_for("(hd0)")?;

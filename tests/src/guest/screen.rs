@@ -50,18 +50,27 @@ const TOLERANCE: u32 = 12;
 
 /// The printable ASCII character whose glyph is nearest. The cursor, drawn over the last rows, does not matter.
 fn character(font: &[u8], glyph: &[u8; HEIGHT]) -> char {
-    let cursor = glyph.get(13..15) == Some(&[0xff, 0xff]);
+    if glyph == &[0; HEIGHT] {
+        return ' ';
+    }
+    let seen = u128::from_be_bytes(*glyph);
+    let rows = if glyph.get(13..15) == Some(&[0xff, 0xff]) {
+        u128::MAX << 24
+    } else {
+        u128::MAX
+    };
     let distance = |code: u8| -> u32 {
         let at = usize::from(code) * HEIGHT;
-        let rows = font.get(at..at + HEIGHT).unwrap_or_default().iter().zip(glyph);
-        rows.take(if cursor { 13 } else { HEIGHT })
-            .map(|(shape, seen)| (shape ^ seen).count_ones())
-            .sum()
+        let shape = font
+            .get(at..at + HEIGHT)
+            .and_then(|shape| shape.try_into().ok())
+            .map_or(0, u128::from_be_bytes);
+        ((shape ^ seen) & rows).count_ones()
     };
-    let nearest = (b' '..=b'~')
-        .min_by_key(|code| distance(*code))
-        .filter(|code| distance(*code) <= TOLERANCE);
-    nearest.map_or('\u{fffd}', char::from)
+    let nearest = (b' '..=b'~').map(|code| (distance(code), code)).min();
+    nearest
+        .filter(|(distance, _)| *distance <= TOLERANCE)
+        .map_or('\u{fffd}', |(_, code)| char::from(code))
 }
 
 /// An RGB picture.
