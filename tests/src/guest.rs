@@ -170,9 +170,10 @@ impl Guest {
     pub fn login_at_screen(&mut self, user: &str, password: &str) -> Result<()> {
         self.wait_for_screen("login:")?;
         self.type_keys(&format!("{user}\n"))?;
-        self.wait_for_screen("Password:")?;
+        // Only letters that Linux's console font draws as the BIOS does.
+        self.wait_for_screen("Pass")?;
         self.type_keys(&format!("{password}\n"))?;
-        self.wait_for_screen(":~#").map(|_| ())
+        self.wait_for_screen("oldpc:").map(|_| ())
     }
 
     /// Runs a shell command after [`Guest::login`] and returns what it printed.

@@ -45,8 +45,9 @@ fn font_in(bios: &[u8]) -> Option<&[u8]> {
     bios.get(start..start + 256 * HEIGHT)
 }
 
-/// Pixels by which a glyph may differ from the font's: on 9 pixels wide cells the BIOS has other shapes of a few letters.
-const TOLERANCE: u32 = 12;
+/// Pixels by which a glyph may differ from the font's: on 9 pixels wide cells the BIOS has other shapes of a few letters,
+/// and Linux's font has its own of some more.
+const TOLERANCE: u32 = 24;
 
 /// The printable ASCII character whose glyph is nearest. The cursor, drawn over the last rows, does not matter.
 fn character(font: &[u8], glyph: &[u8; HEIGHT]) -> char {
