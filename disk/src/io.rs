@@ -110,46 +110,9 @@ impl<T: ReadAt> ReadAt for Window<T> {
     }
 }
 
-/// A [`ReadAt`] with a position, for libraries that want `Read + Seek`.
-#[derive(Clone)]
-pub struct Cursor<T> {
-    inner: T,
-    position: u64,
-}
-
-impl<T: ReadAt> Cursor<T> {
-    /// Starts at offset 0.
-    pub fn new(inner: T) -> Self {
-        Cursor { inner, position: 0 }
-    }
-}
-
-impl<T: ReadAt> io::Read for Cursor<T> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = self.inner.size().saturating_sub(self.position);
-        let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.inner.read_at(self.position, &mut buf[..len])?;
-        self.position = self.position.saturating_add(len as u64);
-        Ok(len)
-    }
-}
-
-impl<T: ReadAt> io::Seek for Cursor<T> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            io::SeekFrom::Start(offset) => Some(offset),
-            io::SeekFrom::End(delta) => self.inner.size().checked_add_signed(delta),
-            io::SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
-        };
-        self.position = target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek before the start"))?;
-        Ok(self.position)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Seek, SeekFrom};
 
     #[test]
     fn a_window_shows_its_part_and_nothing_else() {
@@ -163,15 +126,5 @@ mod tests {
         );
         assert!(window.read_at(u64::MAX, &mut buf).is_err());
         assert!(Window::new(vec![0u8; 4], 2..5).is_err());
-    }
-
-    #[test]
-    fn a_cursor_reads_to_the_end_and_refuses_to_seek_before_the_start() {
-        let mut cursor = Cursor::new(vec![1u8, 2, 3]);
-        assert_eq!(cursor.seek(SeekFrom::End(-2)).unwrap(), 1);
-        let mut rest = Vec::new();
-        cursor.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest, [2, 3]);
-        assert!(cursor.seek(SeekFrom::Current(-4)).is_err());
     }
 }

@@ -91,19 +91,7 @@ impl Input {
     pub(crate) fn info(&self) -> SourceInfo {
         match self {
             Input::Disk(source) => source.info().clone(),
-            Input::Qcow2 { image, path } => SourceInfo {
-                path: path.clone(),
-                kind: SourceKind::ImageFile,
-                size: image.size(),
-                logical_sector: 512,
-                physical_sector: 512,
-                model: None,
-                serial: None,
-                wwn: None,
-                rotational: None,
-                removable: false,
-                in_use: Vec::new(),
-            },
+            Input::Qcow2 { image, path } => SourceInfo::new(path.clone(), SourceKind::ImageFile, image.size()),
         }
     }
 

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long a guest may take for one step. A hung guest is found by this; nothing is timed by it.
 pub const PATIENCE: Duration = Duration::from_secs(900);
 
+/// After which time a key without effect is pressed once more.
+const PRESS_AGAIN: Duration = Duration::from_secs(10);
+
 /// A running machine. It is killed when dropped.
 pub struct Guest {
     child: Child,
@@ -263,14 +266,6 @@ impl Guest {
         self.watch_screen(&format!("{text:?} to appear"), |screen| screen.contains(text))
     }
 
-    /// Waits until the screen does not show `text` any more.
-    ///
-    /// # Errors
-    /// As [`Guest::wait_for_screen`].
-    pub fn wait_for_screen_without(&mut self, text: &str) -> Result<String> {
-        self.watch_screen(&format!("{text:?} to go"), |screen| !screen.contains(text))
-    }
-
     /// Types a line on the keyboard a few keys at a time, waiting for them to appear on the screen: a slow firmware's
     /// keyboard buffer holds 15 keys.
     ///
@@ -287,18 +282,46 @@ impl Guest {
         self.type_keys("\n")
     }
 
-    fn watch_screen(&mut self, what: &str, reached: impl Fn(&str) -> bool) -> Result<String> {
+    /// Presses keys together, again and again, until the screen shows `text`: for a guest that may not listen yet, or
+    /// that takes the first press for something else.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_screen`].
+    pub fn press_until_screen(&mut self, keys: &[&str], text: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let screen = self.screen_text()?;
-            if reached(&screen) {
-                return Ok(screen);
+            self.control()?.send_key(keys)?;
+            let (screen, reached) = self.look(PRESS_AGAIN, |screen| screen.contains(text))?;
+            if reached {
+                return Ok(());
             }
             if Instant::now() > deadline {
                 bail!(
-                    "waited {} s for {what} on the screen, which shows:\n{screen}",
+                    "pressed {keys:?} for {} s, but {text:?} did not appear on the screen, which shows:\n{screen}",
                     PATIENCE.as_secs()
                 );
+            }
+        }
+    }
+
+    fn watch_screen(&mut self, what: &str, reached: impl Fn(&str) -> bool) -> Result<String> {
+        match self.look(PATIENCE, reached)? {
+            (screen, true) => Ok(screen),
+            (screen, false) => bail!(
+                "waited {} s for {what} on the screen, which shows:\n{screen}",
+                PATIENCE.as_secs()
+            ),
+        }
+    }
+
+    /// Looks at the screen until it is as wanted or the time is over. Returns what it showed last, and which it was.
+    fn look(&mut self, time: Duration, reached: impl Fn(&str) -> bool) -> Result<(String, bool)> {
+        let deadline = Instant::now() + time;
+        loop {
+            let screen = self.screen_text()?;
+            let reached = reached(&screen);
+            if reached || Instant::now() > deadline {
+                return Ok((screen, reached));
             }
             // A screen sends no event when it changes: it is looked at again and again.
             std::thread::sleep(Duration::from_millis(100));

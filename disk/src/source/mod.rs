@@ -54,6 +54,25 @@ pub struct SourceInfo {
     pub in_use: Vec<InUse>,
 }
 
+impl SourceInfo {
+    /// A source of `size` bytes and of sectors of 512 bytes, of which nothing else is known.
+    pub fn new(path: PathBuf, kind: SourceKind, size: u64) -> Self {
+        SourceInfo {
+            path,
+            kind,
+            size,
+            logical_sector: 512,
+            physical_sector: 512,
+            model: None,
+            serial: None,
+            wwn: None,
+            rotational: None,
+            removable: false,
+            in_use: Vec::new(),
+        }
+    }
+}
+
 /// One use of a disk or of a partition on it by the running system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InUse {
@@ -116,17 +135,8 @@ impl Source {
         let mut info = match kind {
             SourceKind::BlockDevice => system.describe(path, DeviceNumber::of(metadata.rdev())),
             SourceKind::ImageFile => SourceInfo {
-                path: path.to_owned(),
-                kind,
-                size,
-                logical_sector: 512,
-                physical_sector: 512,
-                model: None,
-                serial: None,
-                wwn: None,
-                rotational: None,
-                removable: false,
                 in_use: system.uses_of_file(path),
+                ..SourceInfo::new(path.to_owned(), kind, size)
             },
         };
         info.size = size;

@@ -98,19 +98,7 @@ impl System {
 }
 
 fn unknown(path: &Path) -> SourceInfo {
-    SourceInfo {
-        path: path.to_owned(),
-        kind: SourceKind::BlockDevice,
-        size: 0,
-        logical_sector: 512,
-        physical_sector: 512,
-        model: None,
-        serial: None,
-        wwn: None,
-        rotational: None,
-        removable: false,
-        in_use: Vec::new(),
-    }
+    SourceInfo::new(path.to_owned(), SourceKind::BlockDevice, 0)
 }
 
 /// The folder of the disk that a partition belongs to; the folder itself if it is no partition.
