@@ -9,7 +9,10 @@ use super::value::LONGEST_SIMPLE;
 /// The segments of one value's data. All but the last hold [`LONGEST_SIMPLE`] bytes.
 pub(super) struct BigData<'h> {
     hive: &'h Hive,
+    /// The offsets of the segments.
     segments: &'h [u8],
+    /// Where the list of segments is.
+    list: CellOffset,
     cell: Cell<'h>,
 }
 
@@ -27,19 +30,34 @@ impl<'h> BigData<'h> {
         let list = hive.cell(list)?;
         let segments = list.data.get(..count.saturating_mul(4));
         let segments = segments.ok_or_else(|| list.too_short("the list of segments"))?;
-        Ok(BigData { hive, segments, cell })
+        Ok(BigData {
+            hive,
+            segments,
+            list: list.offset,
+            cell,
+        })
+    }
+
+    /// The cells that hold the segments.
+    pub(super) fn segments(&self) -> impl Iterator<Item = CellOffset> + use<'h> {
+        let entries = self.segments.chunks_exact(4);
+        entries.map(|entry| CellOffset(u32_at(entry, 0).unwrap_or(u32::MAX)))
+    }
+
+    /// The cells of the record itself: the `db` cell and the list of segments.
+    pub(super) fn record(&self) -> [CellOffset; 2] {
+        [self.cell.offset, self.list]
     }
 
     /// The first `len` bytes, which is all of them.
     pub(super) fn read(&self, len: usize) -> Result<Vec<u8>, HiveError> {
         let mut data = Vec::new();
-        for entry in self.segments.chunks_exact(4) {
+        for offset in self.segments() {
             let left = len.saturating_sub(data.len());
             if left == 0 {
                 break;
             }
-            let offset = u32_at(entry, 0).unwrap_or(u32::MAX);
-            let segment = self.hive.cell(CellOffset(offset))?;
+            let segment = self.hive.cell(offset)?;
             let piece = segment.data.get(..left.min(LONGEST_SIMPLE));
             data.extend_from_slice(piece.ok_or_else(|| segment.too_short("a segment of data"))?);
         }

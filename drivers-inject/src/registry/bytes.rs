@@ -1,4 +1,4 @@
-//! Little-endian fields in a slice that may be too short.
+//! Little-endian fields in a slice that may be too short: read, and written.
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     let end = at.checked_add(N)?;
@@ -29,4 +29,16 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// A file offset or length as an index. No supported target has a smaller `usize`.
 pub(super) fn index(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// Writes `field` at `at`; `None`, and nothing written, where it does not fit.
+pub(super) fn put(bytes: &mut [u8], at: usize, field: &[u8]) -> Option<()> {
+    let end = at.checked_add(field.len())?;
+    bytes.get_mut(at..end)?.copy_from_slice(field);
+    Some(())
+}
+
+/// Writes a number at `at`; `None`, and nothing written, where it does not fit.
+pub(super) fn put_u32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
+    put(bytes, at, &value.to_le_bytes())
 }

@@ -67,4 +67,26 @@ pub enum HiveError {
         /// Where a bin should start.
         offset: CellOffset,
     },
+    /// An offset that leads into the middle of a cell, or to a free one.
+    #[error("the registry hive is damaged: no cell that is in use starts at {offset}")]
+    NotACell {
+        /// The offset.
+        offset: CellOffset,
+    },
+    /// A cell that two structures take for theirs.
+    #[error("the registry hive is damaged: {offset} is used twice")]
+    Shared {
+        /// The offset of the cell.
+        offset: CellOffset,
+    },
+    /// A key that does not have as many subkeys as it says.
+    #[error("the registry hive is damaged: the key at {offset} speaks of {announced} subkeys and has {found}")]
+    Count {
+        /// The offset of the key.
+        offset: CellOffset,
+        /// How many subkeys it says that it has.
+        announced: u32,
+        /// How many there are.
+        found: usize,
+    },
 }

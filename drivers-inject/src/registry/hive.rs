@@ -2,8 +2,9 @@
 
 use super::base_block::{self, BaseBlock};
 use super::bin::Cells;
-use super::bytes::index;
+use super::bytes::{index, put_u32};
 use super::cell::{Cell, CellOffset};
+use super::census;
 use super::error::HiveError;
 use super::key::Key;
 use super::walk::Walk;
@@ -57,10 +58,52 @@ impl Hive {
         Cells::new(self.bins())
     }
 
+    /// Reads every cell that there is and everything that keys lead to, damaged branches apart, and returns the first
+    /// error.
+    pub fn check(&self) -> Result<(), HiveError> {
+        let mut first = Ok(());
+        let cells = self.cells().map(|cell| cell.map(drop));
+        let keys = self.walk().map(|key| key?.1.check());
+        for result in cells.chain(keys) {
+            first = first.and(result);
+        }
+        first
+    }
+
+    /// Makes sure that the hive is sound as a whole: every cell belongs to one structure, and everything can be read.
+    pub fn verify(&self) -> Result<(), HiveError> {
+        census::take(self)?;
+        self.check()
+    }
+
+    /// The bytes of the file.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.file
+    }
+
+    /// The whole file, for the editor.
+    pub(super) fn file_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.file
+    }
+
+    /// Says again how many bytes of bins there are, for the editor, which adds bins.
+    pub(super) fn set_bins_size(&mut self, size: u32) {
+        self.base.bins_size = size;
+        // The file has a base block.
+        let _ = put_u32(&mut self.file, base_block::at::BINS_SIZE, size);
+    }
+
     /// The bins: as much of what the base block announces as the file has.
     pub(super) fn bins(&self) -> &[u8] {
         let rest = self.file.get(base_block::SIZE..).unwrap_or_default();
         rest.get(..index(self.base.bins_size)).unwrap_or(rest)
+    }
+
+    /// The same, to write to.
+    pub(super) fn bins_mut(&mut self) -> &mut [u8] {
+        let len = self.bins().len();
+        let rest = self.file.get_mut(base_block::SIZE..).unwrap_or_default();
+        rest.get_mut(..len).unwrap_or_default()
     }
 
     pub(super) fn cell(&self, offset: CellOffset) -> Result<Cell<'_>, HiveError> {

@@ -33,8 +33,17 @@ pub(super) fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || a.chars().map(upper).eq(b.chars().map(upper))
 }
 
-/// Windows maps single UTF-16 units; characters whose upper case is longer stay as they are.
+/// The units of a name's upper case: what the registry sorts keys by and hashes.
+pub(super) fn upper_units(name: &str) -> Vec<u16> {
+    name.chars().map(upper).collect::<String>().encode_utf16().collect()
+}
+
+/// Windows maps single UTF-16 units; characters whose upper case is longer stay as they are. So do a few whose upper
+/// case Unicode found in another alphabet than Windows' table, which has none for them: the micro sign, dotless i, long s.
 fn upper(c: char) -> char {
+    if matches!(c, '\u{b5}' | '\u{131}' | '\u{17f}') || c.len_utf16() > 1 {
+        return c;
+    }
     let mut upper = c.to_uppercase();
     upper.next().filter(|_| upper.next().is_none()).unwrap_or(c)
 }

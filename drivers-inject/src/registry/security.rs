@@ -7,6 +7,8 @@ use super::hive::Hive;
 
 /// Where the descriptor starts in the cell's data.
 const DESCRIPTOR: usize = 0x14;
+/// Where the number of keys that use the descriptor is.
+pub(super) const REFERENCES: usize = 0xc;
 
 /// A security cell.
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ impl<'h> Security<'h> {
 
     /// How many keys use it.
     pub fn references(&self) -> u32 {
-        self.field(0xc)
+        self.field(REFERENCES)
     }
 
     /// The next and the previous security cell of the ring that holds all of them.

@@ -7,20 +7,20 @@ use super::hive::Hive;
 use super::key::Key;
 
 /// Where the elements start in the cell's data, after signature and count.
-const ELEMENTS: usize = 4;
+pub(super) const ELEMENTS: usize = 4;
 
 /// One list: the elements of its cell.
 #[derive(Clone, Copy)]
-struct List<'h> {
-    elements: &'h [u8],
+pub(super) struct List<'h> {
+    pub(super) elements: &'h [u8],
     /// Bytes an element: 4, or 8 with a hint.
-    stride: usize,
+    pub(super) stride: usize,
     /// Whether the elements are lists themselves.
-    of_lists: bool,
+    pub(super) of_lists: bool,
 }
 
 impl<'h> List<'h> {
-    fn at(hive: &'h Hive, offset: CellOffset) -> Result<Self, HiveError> {
+    pub(super) fn at(hive: &'h Hive, offset: CellOffset) -> Result<Self, HiveError> {
         let cell: Cell<'h> = hive.cell(offset)?;
         let (stride, of_lists) = match &cell.signature() {
             b"lf" | b"lh" => (8, false),
@@ -43,6 +43,12 @@ impl<'h> List<'h> {
         let offset = u32_at(self.elements, 0)?;
         self.elements = self.elements.get(self.stride..).unwrap_or_default();
         Some(CellOffset(offset))
+    }
+
+    /// What its elements lead to: keys, or lists.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = CellOffset> + use<'h> {
+        let elements = self.elements.chunks_exact(self.stride);
+        elements.map(|element| CellOffset(u32_at(element, 0).unwrap_or(u32::MAX)))
     }
 
     fn empty() -> Self {

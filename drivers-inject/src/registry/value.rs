@@ -8,14 +8,23 @@ use super::hive::Hive;
 use super::name;
 use std::borrow::Cow;
 
-/// Where the name starts in the cell's data.
-const NAME: usize = 0x14;
 /// Flag: the name is Latin-1, not UTF-16.
-const COMPRESSED_NAME: u16 = 0x1;
+pub(super) const COMPRESSED_NAME: u16 = 0x1;
 /// Bit of the size field: the data are in the offset field.
-const INLINE: u32 = 0x8000_0000;
+pub(super) const INLINE: u32 = 0x8000_0000;
 /// Longer data are split, from version 1.4 on.
 pub(super) const LONGEST_SIMPLE: usize = 16_344;
+
+/// Where the fields lie in the cell's data.
+pub(super) mod at {
+    pub(in crate::registry) const NAME_LEN: usize = 0x2;
+    pub(in crate::registry) const SIZE: usize = 0x4;
+    /// The offset of the data, or up to four bytes of them.
+    pub(in crate::registry) const DATA: usize = 0x8;
+    pub(in crate::registry) const KIND: usize = 0xc;
+    pub(in crate::registry) const FLAGS: usize = 0x10;
+    pub(in crate::registry) const NAME: usize = 0x14;
+}
 
 /// How a value's data are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +68,32 @@ impl ValueType {
             code => Self::Other(code),
         }
     }
+
+    /// The number of this type.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::String => 1,
+            Self::ExpandString => 2,
+            Self::Binary => 3,
+            Self::Dword => 4,
+            Self::DwordBigEndian => 5,
+            Self::Link => 6,
+            Self::MultiString => 7,
+            Self::Qword => 11,
+            Self::Other(code) => code,
+        }
+    }
+}
+
+/// Where the data of a value are.
+pub(super) enum Storage<'h> {
+    /// In the value itself; also none at all.
+    Inline(&'h [u8]),
+    /// At the start of one cell.
+    Cell(Cell<'h>),
+    /// In several cells.
+    Big(BigData<'h>),
 }
 
 /// A value. Its fields are decoded when they are asked for; the fixed part is checked already.
@@ -75,7 +110,7 @@ impl<'h> Value<'h> {
         if cell.signature() != *b"vk" {
             return Err(cell.unexpected("a value"));
         }
-        if cell.data.len() < NAME {
+        if cell.data.len() < at::NAME {
             return Err(cell.too_short("the value"));
         }
         Ok(Value { hive, cell })
@@ -92,39 +127,67 @@ impl<'h> Value<'h> {
 
     /// Its name; empty for the default value.
     pub fn name(&self) -> Result<String, HiveError> {
-        let len = usize::from(u16_at(self.cell.data, 0x2).unwrap_or_default());
-        let latin1 = u16_at(self.cell.data, 0x10).unwrap_or_default() & COMPRESSED_NAME != 0;
-        let bytes = self.cell.data.get(NAME..).and_then(|rest| rest.get(..len));
+        let len = usize::from(u16_at(self.cell.data, at::NAME_LEN).unwrap_or_default());
+        let latin1 = u16_at(self.cell.data, at::FLAGS).unwrap_or_default() & COMPRESSED_NAME != 0;
+        let bytes = self.cell.data.get(at::NAME..).and_then(|rest| rest.get(..len));
         let bytes = bytes.ok_or_else(|| self.cell.too_short("the name of the value"))?;
         Ok(name::decode(bytes, latin1))
     }
 
     /// How its data are meant.
     pub fn kind(&self) -> ValueType {
-        ValueType::from_code(self.field(0xc))
+        ValueType::from_code(self.field(at::KIND))
     }
 
     /// Its data, as they are stored.
     pub fn data(&self) -> Result<Cow<'h, [u8]>, HiveError> {
-        let size = self.field(0x4);
-        let len = index(size & !INLINE);
-        if size & INLINE != 0 {
-            let inline = self.cell.data.get(0x8..0xc).and_then(|field| field.get(..len));
+        let len = self.len();
+        match self.storage()? {
+            Storage::Inline(data) => Ok(Cow::Borrowed(data)),
+            Storage::Cell(cell) => {
+                let data = cell.data.get(..len).map(Cow::Borrowed);
+                data.ok_or_else(|| cell.too_short("the data of the value"))
+            }
+            Storage::Big(big) => big.read(len).map(Cow::Owned),
+        }
+    }
+
+    /// Bytes of data.
+    fn len(&self) -> usize {
+        index(self.field(at::SIZE) & !INLINE)
+    }
+
+    /// Where its data are.
+    pub(super) fn storage(&self) -> Result<Storage<'h>, HiveError> {
+        let len = self.len();
+        if self.field(at::SIZE) & INLINE != 0 {
+            let inline = self
+                .cell
+                .data
+                .get(at::DATA..at::KIND)
+                .and_then(|field| field.get(..len));
             return inline
-                .map(Cow::Borrowed)
+                .map(Storage::Inline)
                 .ok_or_else(|| self.cell.too_short("the data of the value"));
         }
         if len == 0 {
-            return Ok(Cow::Borrowed(&[]));
+            return Ok(Storage::Inline(&[]));
         }
-        let cell = self.hive.cell(CellOffset(self.field(0x8)))?;
+        let cell = self.hive.cell(CellOffset(self.field(at::DATA)))?;
         // Some tools write long data into one cell even where Windows would split them.
         if len > LONGEST_SIMPLE && self.hive.base_block().minor > 3 && cell.data.len() < len {
-            return BigData::of(self.hive, cell)?.read(len).map(Cow::Owned);
+            return BigData::of(self.hive, cell).map(Storage::Big);
         }
-        let data = cell.data.get(..len);
-        data.map(Cow::Borrowed)
-            .ok_or_else(|| cell.too_short("the data of the value"))
+        Ok(Storage::Cell(cell))
+    }
+
+    /// Reads everything of it, in every way.
+    pub(super) fn check(&self) -> Result<(), HiveError> {
+        self.name()?;
+        self.as_string()?;
+        self.as_strings()?;
+        self.as_number()?;
+        Ok(())
     }
 
     /// The text of a string, up to its NUL; `None` for other types.

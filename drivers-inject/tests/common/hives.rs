@@ -1,7 +1,7 @@
 //! Hives: made with libhivex from a minimal one, and read back by it.
 
 use super::volumes::{run, run_with_input};
-use drivers_inject::registry::{Hive, HiveError, Key, ValueType};
+use drivers_inject::registry::{Hive, HiveError, Key};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -12,6 +12,32 @@ const PYTHON: &str = "/usr/bin/python3";
 pub(crate) fn dump_with_hivex(file: &Path) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/dump_hive.py");
     run("python3-hivex", PYTHON, &[script, file.to_str().unwrap()])
+}
+
+/// What libhivex reads from the bytes of a hive.
+pub(crate) fn dump_bytes_with_hivex(bytes: &[u8]) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    dump_with_hivex(file.path())
+}
+
+/// A file from the folder of real hives that P2V_REAL_HIVES names; `None`, loudly, where there is no such folder: the
+/// hives are strangers' and no part of this project.
+pub(crate) fn real(name: &str) -> Option<Vec<u8>> {
+    let Some(folder) = std::env::var_os("P2V_REAL_HIVES") else {
+        eprintln!("SKIPPED: P2V_REAL_HIVES does not name a folder with the real hive {name}");
+        return None;
+    };
+    let path = Path::new(&folder).join(format!("{name}.xz"));
+    let output = std::process::Command::new("xz").arg("-dc").arg(&path).output();
+    let output = output.expect("xz is in the Debian package xz-utils");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        path.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(output.stdout)
 }
 
 /// The same as we read it.
@@ -25,7 +51,7 @@ fn dump_key(key: Key<'_>, path: &str, text: &mut String) -> Result<(), HiveError
     writeln!(text, "key\t{path}\t{}", key.last_written()).unwrap();
     for value in key.values()? {
         let value = value?;
-        write!(text, "value\t{path}\t{}\t{}\t", value.name()?, code(value.kind())).unwrap();
+        write!(text, "value\t{path}\t{}\t{}\t", value.name()?, value.kind().code()).unwrap();
         for byte in value.data()?.iter() {
             write!(text, "{byte:02x}").unwrap();
         }
@@ -36,15 +62,6 @@ fn dump_key(key: Key<'_>, path: &str, text: &mut String) -> Result<(), HiveError
         dump_key(subkey, &format!("{path}\\{}", subkey.name()?), text)?;
     }
     Ok(())
-}
-
-fn code(kind: ValueType) -> u32 {
-    (0..=11)
-        .find(|code| ValueType::from_code(*code) == kind)
-        .unwrap_or(match kind {
-            ValueType::Other(code) => code,
-            _ => u32::MAX,
-        })
 }
 
 /// A hive in the making: keys and values, written by libhivex into a minimal hive.
@@ -80,8 +97,13 @@ impl NewHive {
     }
 
     pub(crate) fn build(&self) -> Vec<u8> {
+        self.build_on(&minimal())
+    }
+
+    /// Writes the keys and values into another hive.
+    pub(crate) fn build_on(&self, hive: &[u8]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), minimal()).unwrap();
+        std::fs::write(file.path(), hive).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/make_hive.py");
         let args = [script, file.path().to_str().unwrap()];
         run_with_input("python3-hivex", PYTHON, &args, &self.0);
