@@ -111,6 +111,46 @@ impl NewHive {
     }
 }
 
+/// How a transaction log is laid out.
+#[derive(Clone, Copy)]
+pub(crate) enum LogFormat {
+    /// Windows 8.1 and later.
+    Entries,
+    /// Windows 8 and before.
+    Map,
+}
+
+/// A transaction log, made by a script: its entries, numbered from `sequence`, turn each of the hives into the next.
+pub(crate) fn log(format: LogFormat, sequence: u32, hives: &[&[u8]]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: String| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut args = vec![
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/make_log.py").to_owned(),
+        match format {
+            LogFormat::Entries => "entries".to_owned(),
+            LogFormat::Map => "map".to_owned(),
+        },
+        path("log".to_owned()),
+        sequence.to_string(),
+    ];
+    for (number, hive) in hives.iter().enumerate() {
+        args.push(path(number.to_string()));
+        std::fs::write(args.last().unwrap(), hive).unwrap();
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    run("python3", PYTHON, &args);
+    std::fs::read(path("log".to_owned())).unwrap()
+}
+
+/// The hive as an interrupted write leaves it: it waits for the log entry `sequence`.
+pub(crate) fn make_dirty(hive: &[u8], sequence: u32) -> Vec<u8> {
+    let mut hive = hive.to_vec();
+    hive[4..8].copy_from_slice(&(sequence + 1).to_le_bytes());
+    hive[8..12].copy_from_slice(&sequence.to_le_bytes());
+    fix_checksum(&mut hive);
+    hive
+}
+
 /// UTF-16LE with a NUL at the end.
 pub(crate) fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()

@@ -51,9 +51,6 @@ pub(super) fn plan<'l>(hive: &Dirty<'_>, logs: &'l [Vec<u8>]) -> Result<Plan<'l>
     let mut headers = Vec::new();
     for (number, log) in logs.iter().enumerate() {
         match Header::parse(log) {
-            Ok(header) if index(header.base.bins_size) > most_bins => {
-                reasons.push((number, Unusable::Size(header.base.bins_size)));
-            }
             Ok(header) => headers.push((number, header)),
             Err(error) => reasons.push((number, error)),
         }
@@ -61,7 +58,7 @@ pub(super) fn plan<'l>(hive: &Dirty<'_>, logs: &'l [Vec<u8>]) -> Result<Plan<'l>
     if let Some(plan) = of_entries(hive, &headers, most_bins, &mut reasons) {
         return Ok(plan);
     }
-    let plan = of_dirty_maps(hive, &headers, &mut reasons);
+    let plan = of_dirty_maps(hive, &headers, most_bins, &mut reasons);
     reasons.sort_by_key(|(number, _)| *number);
     plan.ok_or(reasons)
 }
@@ -105,6 +102,7 @@ fn of_entries<'l>(
 fn of_dirty_maps<'l>(
     hive: &Dirty<'_>,
     headers: &[(usize, Header<'l>)],
+    most_bins: usize,
     reasons: &mut Vec<(usize, Unusable)>,
 ) -> Option<Plan<'l>> {
     let time = match hive.base {
@@ -113,11 +111,13 @@ fn of_dirty_maps<'l>(
     };
     let mut newest: Option<(u32, Plan<'l>)> = None;
     for (number, header) in headers.iter().filter(|(_, header)| header.format == Format::DirtyMap) {
-        let matching = Some(header.base.timestamp) == time;
-        let pages = if matching {
-            dirty_map::pages(header)
-        } else {
+        let size = header.base.bins_size;
+        let pages = if Some(header.base.timestamp) != time {
             Err(Unusable::OtherWrite)
+        } else if index(size) > most_bins {
+            Err(Unusable::Size(size))
+        } else {
+            dirty_map::pages(header)
         };
         let pages = match pages {
             Ok(pages) => pages,
@@ -133,7 +133,7 @@ fn of_dirty_maps<'l>(
         let plan = Plan {
             base: header.sector,
             writes: vec![Write {
-                bins_size: header.base.bins_size,
+                bins_size: size,
                 flags: None,
                 pages,
             }],
