@@ -1,9 +1,10 @@
-//! Which operating system is on a disk, and (later) the edits it needs to start on other hardware.
+//! Which operating system is on a disk, and the edits it needs to start on other hardware.
 //!
 //! Data flows one way: [`disk::layout`] → [`inspect`]: each volume that has a reader is opened once → [`linux`],
-//! [`windows`] and [`dos`] each look for their systems → [`Findings`].
+//! [`windows`] and [`dos`] each look for their systems → [`Findings`]. [`adapt`] goes on from there.
 #![forbid(unsafe_code)]
 
+pub mod adapt;
 mod dos;
 mod executable;
 mod linux;

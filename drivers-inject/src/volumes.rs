@@ -16,6 +16,10 @@ pub(crate) struct MountedVolume {
     /// Partition number; 0 for a filesystem on the whole disk.
     pub(crate) partition: u32,
     pub(crate) kind: VolumeKind,
+    /// Where it starts on the disk, in bytes.
+    pub(crate) start: u64,
+    /// Its bytes.
+    pub(crate) bytes: Arc<dyn ReadAt>,
     pub(crate) fs: Box<dyn GuestFs>,
 }
 
@@ -35,7 +39,13 @@ pub(crate) fn open_all(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> (Vec<Moun
         let partition = contents.partition.as_ref().map_or(0, |partition| partition.number);
         let kind = contents.volume.kind;
         match open(disk, contents) {
-            Ok(Some(fs)) => volumes.push(MountedVolume { partition, kind, fs }),
+            Ok(Some((bytes, fs))) => volumes.push(MountedVolume {
+                partition,
+                kind,
+                start: contents.start,
+                bytes,
+                fs,
+            }),
             Ok(None) => {}
             Err(error) => unreadable.push(Unreadable {
                 partition,
@@ -46,11 +56,13 @@ pub(crate) fn open_all(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> (Vec<Moun
     (volumes, unreadable)
 }
 
-fn open(
-    disk: &Arc<dyn ReadAt>,
-    contents: &PartitionContents,
-) -> Result<Option<Box<dyn GuestFs>>, guestfs::GuestFsError> {
+/// A volume's bytes and its files.
+type Opened = (Arc<dyn ReadAt>, Box<dyn GuestFs>);
+
+fn open(disk: &Arc<dyn ReadAt>, contents: &PartitionContents) -> Result<Option<Opened>, guestfs::GuestFsError> {
     let end = contents.start.saturating_add(contents.size).min(disk.size());
     let window = Window::new(Arc::clone(disk), contents.start.min(end)..end)?;
-    guestfs::open(contents.volume.kind, Arc::new(window))
+    let bytes: Arc<dyn ReadAt> = Arc::new(window);
+    let fs = guestfs::open(contents.volume.kind, Arc::clone(&bytes))?;
+    Ok(fs.map(|fs| (bytes, fs)))
 }

@@ -12,6 +12,7 @@ From the old disk to the old desktop:
   p2v inspect /dev/sda               what is on one
   p2v capture /dev/sda -o oldpc      copy it into the folder oldpc
   p2v verify oldpc                   check the copy
+  p2v adapt oldpc                    let its Windows start on other hardware
   p2v launch oldpc                   run it
 
 Exit codes:
@@ -35,6 +36,15 @@ The disk should not be in use: start the old computer from a USB stick, or attac
 Free space of file systems that p2v understands (ext2/3/4, NTFS, FAT, swap) is skipped; everything else is copied whole.
 FOLDER then holds disk0.qcow2 (the disk), disk0.blake3 (checksums), disk0.map (ddrescue map of what was
 read) and machine.toml (what the computer was). A folder without machine.toml is not a finished capture.";
+
+const ADAPT_EXAMPLES: &str = "\
+Examples:
+  p2v adapt oldpc --dry-run                what would be changed, and why
+  p2v adapt oldpc                          change it
+  p2v adapt oldpc --undo                   take it back
+
+The capture is never changed: what is changed goes to the overlay disk0.adapted.qcow2, which p2v launch uses;
+disk0.adapted.json says what and why. Do this before the machine runs for the first time.";
 
 const LAUNCH_EXAMPLES: &str = "\
 Examples:
@@ -65,6 +75,8 @@ pub(crate) enum Command {
     Capture(CaptureArgs),
     /// Check a capture against its checksums, or against the disk it came from
     Verify(VerifyArgs),
+    /// Change what the captured system needs to start on other hardware, in an overlay
+    Adapt(AdaptArgs),
     /// Run a captured machine
     Launch(LaunchArgs),
     /// Say whether a machine runs
@@ -162,6 +174,26 @@ pub(crate) struct VerifyArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Print the result as JSON for scripts; shows no progress
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v adapt`
+#[derive(Debug, Args)]
+#[command(after_help = ADAPT_EXAMPLES)]
+pub(crate) struct AdaptArgs {
+    /// The machine folder
+    pub(crate) folder: PathBuf,
+    /// Print what would be changed, and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Remove what an earlier run changed
+    #[arg(long, conflicts_with_all = ["dry_run", "discard_hibernation"])]
+    pub(crate) undo: bool,
+    /// Throw away the session of a hibernated system: what was open in it and not saved is lost
+    #[arg(long)]
+    pub(crate) discard_hibernation: bool,
+    /// Print the result as JSON for scripts
     #[arg(long)]
     pub(crate) json: bool,
 }

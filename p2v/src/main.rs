@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Capture(args) => commands::capture::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Adapt(args) => commands::adapt::run(args),
         Command::Launch(args) => commands::launch::run(args),
         Command::Status(args) => commands::status::run(args),
         Command::Screenshot(args) => commands::screenshot::run(args),

@@ -7,11 +7,14 @@ mod ext;
 mod fat;
 mod guard;
 mod ntfs;
+mod place;
 mod volume;
 
 use crate::io::ReadAt;
 use crate::usedmap::VolumeKind;
 use std::sync::Arc;
+
+pub use place::Placement;
 
 /// What can go wrong when a guest file is read.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,14 @@ pub enum GuestFsError {
         /// What was wrong.
         reason: String,
     },
+    /// The file's bytes do not lie on the volume as they are, each at its own place.
+    #[error("{path} cannot be changed in place: {reason}")]
+    NotInPlace {
+        /// Path inside the volume.
+        path: String,
+        /// Why, as the end of a sentence.
+        reason: String,
+    },
     /// The disk could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -66,6 +77,16 @@ pub trait GuestFs {
 
     /// The names in a folder, without `.` and `..`, sorted.
     fn list(&mut self, path: &str) -> Result<Vec<String>, GuestFsError>;
+
+    /// Where the bytes of a file lie, for changing them in place. [`GuestFsError::NotInPlace`] if they are not on the
+    /// volume as they are (inside the master file table, compressed, sparse, encrypted), or if this filesystem's
+    /// reader cannot tell.
+    fn place(&mut self, path: &str) -> Result<Placement, GuestFsError> {
+        Err(GuestFsError::NotInPlace {
+            path: path.to_owned(),
+            reason: "this is not supported on this kind of filesystem yet".to_owned(),
+        })
+    }
 
     /// The whole file, at most `limit` bytes. Symbolic links inside the volume are followed.
     fn read(&mut self, path: &str, limit: u64) -> Result<Vec<u8>, GuestFsError> {

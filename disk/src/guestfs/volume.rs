@@ -35,6 +35,11 @@ impl Volume {
         }
     }
 
+    /// Size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.inner.size()
+    }
+
     /// Shows `bytes` at `offset` from now on. The volume itself is not touched.
     pub(super) fn patch(&mut self, offset: u64, bytes: Vec<u8>) {
         self.patches.push((offset, bytes));

@@ -15,6 +15,8 @@ use serde::Serialize;
 use signature::Signature;
 use std::io;
 
+pub use ntfs::{NtfsState, ntfs_state};
+
 /// What was recognised on a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

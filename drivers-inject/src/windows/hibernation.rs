@@ -4,16 +4,16 @@ use crate::volumes::MountedVolume;
 
 /// The first four bytes of hiberfil.sys, unless they are zero: `hibr` or `HIBR` is a session that will be resumed.
 /// Fast Startup (Windows 8 and later) leaves the same signature.
-pub(super) type Signature = [u8; 4];
+pub(crate) type Signature = [u8; 4];
 
 /// The signature of the hibernation file on this volume; `None` if there is no file or no session in it.
-pub(super) fn signature(volume: &mut MountedVolume) -> Option<Signature> {
+pub(crate) fn signature(volume: &mut MountedVolume) -> Option<Signature> {
     let start = volume.fs.read_start("hiberfil.sys", 4).ok()?;
     start.try_into().ok().filter(|signature| *signature != [0; 4])
 }
 
 /// The sentence that a person should read.
-pub(super) fn note(signature: Signature, fast_startup: bool) -> String {
+pub(crate) fn note(signature: Signature, fast_startup: bool) -> String {
     match &signature {
         b"hibr" | b"HIBR" if fast_startup => "hibernated, or shut down with Fast Startup: a saved session is in \
             hiberfil.sys; better start it once more and shut it down with Shift held down, or with \"shutdown /s /t 0\""

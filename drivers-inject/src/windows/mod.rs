@@ -1,7 +1,7 @@
 //! Windows NT and its descendants: 2000 to 11.
 
-mod boot_ini;
-mod hibernation;
+pub(crate) mod boot_ini;
+pub(crate) mod hibernation;
 mod product;
 mod system_hive;
 
@@ -16,30 +16,73 @@ use system_hive::SystemHive;
 
 /// The largest hive that is read. SOFTWARE hives of machines that were upgraded for ten years reach 200 MiB;
 /// a capture, which looks for systems too, may take 256 MiB of memory in all.
-const HIVE_LIMIT: u64 = 224 << 20;
+pub(crate) const HIVE_LIMIT: u64 = 224 << 20;
+
+/// Where a Windows is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Index into the volumes.
+    pub(crate) volume: usize,
+    /// Its folder: `Windows`, `WINNT`.
+    pub(crate) folder: String,
+    /// The session that a hibernation file keeps for it.
+    pub(crate) session: Option<Session>,
+}
+
+/// A session in a hibernation file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Session {
+    /// Index of the volume that has the file in its root.
+    pub(crate) volume: usize,
+    pub(crate) signature: Signature,
+}
 
 /// The Windows systems on these volumes: every folder with a SYSTEM hive in it, whatever it is called.
-pub(crate) fn find(volumes: &mut [MountedVolume]) -> Vec<System> {
+pub(crate) fn locate(volumes: &mut [MountedVolume]) -> Vec<Place> {
     let named: Vec<String> = volumes.iter_mut().flat_map(boot_ini::folders).collect();
-    let mut found = Vec::new();
+    let mut places = Vec::new();
     // Up to Windows XP the hibernation file is where the boot loader is, which may be a volume of its own.
     let mut boot_session = None;
-    for volume in volumes {
+    for (number, volume) in volumes.iter_mut().enumerate() {
         if !matches!(volume.kind, VolumeKind::Ntfs | VolumeKind::Fat) {
             continue;
         }
-        let session = hibernation::signature(volume);
-        match folders(volume, &named) {
-            none if none.is_empty() => boot_session = boot_session.or(session),
-            folders => found.push((volume, folders, session)),
+        let session = hibernation::signature(volume).map(|signature| Session {
+            volume: number,
+            signature,
+        });
+        let folders = folders(volume, &named);
+        if folders.is_empty() {
+            boot_session = boot_session.or(session);
+        }
+        places.extend(folders.into_iter().map(|folder| Place {
+            volume: number,
+            folder,
+            session,
+        }));
+    }
+    for place in &mut places {
+        place.session = place.session.or(boot_session);
+    }
+    places
+}
+
+/// What the systems at these places are.
+pub(crate) fn describe_all(volumes: &mut [MountedVolume], places: &[Place]) -> Vec<System> {
+    let mut systems = Vec::new();
+    for place in places {
+        if let Some(volume) = volumes.get_mut(place.volume) {
+            let session = place.session.map(|session| session.signature);
+            systems.push(describe(volume, &place.folder, session));
         }
     }
-    let mut systems = Vec::new();
-    for (volume, folders, session) in found {
-        let session = session.or(boot_session);
-        systems.extend(folders.iter().map(|folder| describe(volume, folder, session)));
-    }
     systems
+}
+
+/// The Windows systems on these volumes.
+pub(crate) fn find(volumes: &mut [MountedVolume]) -> Vec<System> {
+    let places = locate(volumes);
+    describe_all(volumes, &places)
 }
 
 /// The folders of this volume that hold a Windows. `named` are those that a boot.ini on any volume speaks of.
@@ -58,7 +101,7 @@ fn folders(volume: &mut MountedVolume, named: &[String]) -> Vec<String> {
 }
 
 /// The path of a hive.
-fn config(folder: &str, hive: &str) -> String {
+pub(crate) fn config(folder: &str, hive: &str) -> String {
     format!("{folder}/System32/config/{hive}")
 }
 

@@ -6,6 +6,7 @@ use crate::report;
 use crate::source::Input;
 use disk::layout::DiskLayout;
 use disk::source::SourceInfo;
+use drivers_inject::adapt::{self, Finding};
 use drivers_inject::{System, Unreadable};
 use serde::Serialize;
 use std::fmt::Write;
@@ -19,6 +20,8 @@ struct Findings {
     systems: Vec<System>,
     /// Volumes that could not be looked into.
     unreadable: Vec<Unreadable>,
+    /// What stands in the way of running the systems on other hardware, as `p2v adapt` sees it.
+    adapt: Vec<Finding>,
 }
 
 /// Inspects a device, an image or a machine folder.
@@ -28,13 +31,14 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     let reader = input.reader();
     let layout = disk::layout::scan(&*reader, info.logical_sector)
         .map_err(|error| Failure::source_read(&info.path, 0, info.logical_sector, &error))?;
-    let found = drivers_inject::inspect(&reader, &layout);
+    let found = adapt::plan(&reader, &layout, adapt::Options::default());
     let findings = Findings {
         source: info,
         used_bytes: layout.used.bytes(),
         layout,
         systems: found.systems,
         unreadable: found.unreadable,
+        adapt: found.findings,
     };
     if args.json {
         print_json(&findings)
@@ -79,6 +83,7 @@ fn text(findings: &Findings) -> String {
             number => writeln!(text, "Warning: partition {number}: {}", volume.reason),
         };
     }
+    text.push_str(&report::findings_text(&findings.adapt));
     let _ = writeln!(
         text,
         "To copy  {} of {}",

@@ -1,5 +1,6 @@
 //! One file a subcommand: from what was typed to what is printed.
 
+pub(crate) mod adapt;
 pub(crate) mod capture;
 pub(crate) mod completions;
 mod control;

@@ -15,6 +15,8 @@ pub(crate) const CHECKSUMS: &str = "disk0.blake3";
 pub(crate) const MAP: &str = "disk0.map";
 /// What `p2v adapt` changed.
 pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
+/// The record of that.
+pub(crate) const ADAPTED_RECORD: &str = "disk0.adapted.json";
 /// What the running machine changed.
 pub(crate) const NOW: &str = "disk0.now.qcow2";
 /// Where a running machine listens.
@@ -98,11 +100,9 @@ impl NewFolder {
     /// From here on everything stays. Made through `sudo`, it belongs to the person who asked for it.
     pub(crate) fn finish(mut self) {
         self.finished = true;
-        let Some((user, group)) = behind_sudo() else { return };
         let folder = self.made_folder.then_some(&self.path);
         for path in self.files.iter().chain(folder) {
-            // Some file systems have no owners (FAT).
-            let _ = std::os::unix::fs::lchown(path, Some(user), Some(group));
+            give_away(path);
         }
     }
 }
@@ -128,6 +128,14 @@ fn behind_sudo() -> Option<(u32, u32)> {
         return None;
     }
     Some((id("SUDO_UID")?, id("SUDO_GID")?))
+}
+
+/// Gives a file made through `sudo` to the person who asked for it.
+pub(crate) fn give_away(path: &Path) {
+    if let Some((user, group)) = behind_sudo() {
+        // Some file systems have no owners (FAT).
+        let _ = std::os::unix::fs::lchown(path, Some(user), Some(group));
+    }
 }
 
 /// Refuses a target that is there and not an empty folder.

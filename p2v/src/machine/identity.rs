@@ -213,7 +213,7 @@ fn found(system: &System) -> FoundSystem {
 }
 
 /// `2026-11-22T15:04:05Z`. Civil date from days since 1970 in the proleptic Gregorian calendar, years from March on.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468; // days since 0000-03-01

@@ -1,12 +1,14 @@
 //! The machine folder and `machine.toml`: what a captured PC is.
 
+mod adapted;
 mod folder;
 mod geometry;
 mod identity;
 mod template;
 
-pub(crate) use folder::{ADAPTED, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused};
-pub(crate) use identity::{describe, is_own_disk};
+pub(crate) use adapted::Adapted;
+pub(crate) use folder::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused};
+pub(crate) use identity::{describe, is_own_disk, rfc3339};
 
 use crate::error::{Failure, Result};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,10 @@
 //! Numbers and tables as people read them.
 
+mod adapt;
 mod layout;
 mod table;
 
+pub(crate) use adapt::{edits_text, findings_text};
 pub(crate) use layout::{layout_text, partition_name, system_text};
 pub(crate) use table::Table;
 

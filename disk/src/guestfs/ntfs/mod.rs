@@ -17,7 +17,7 @@ mod table;
 
 use super::guard::Guard;
 use super::volume::Volume;
-use super::{GuestFs, GuestFsError, components, read_growing};
+use super::{GuestFs, GuestFsError, Placement, components, read_growing};
 use crate::io::ReadAt;
 use index::Entry;
 use record::{Record, kind};
@@ -76,6 +76,13 @@ impl GuestFs for NtfsVolume {
                 at = at.saturating_add(u64::try_from(buf.len()).unwrap_or(u64::MAX));
                 Ok(buf.len())
             })
+        })
+    }
+
+    fn place(&mut self, path: &str) -> Result<Placement, GuestFsError> {
+        self.with(path, 0, |table, volume, file| {
+            let data = data(table, volume, file, path)?;
+            place(table, volume, file, &data, path)
         })
     }
 
@@ -141,18 +148,70 @@ fn refuse_encoded(
     data: &Stream,
     path: &str,
 ) -> Result<(), GuestFsError> {
+    match encoding(table, volume, file, data)? {
+        None => Ok(()),
+        Some(how) => Err(damaged(format!("the file {path} is {how}, which is not read yet"))),
+    }
+}
+
+/// How the stored bytes of a file differ from its contents, if they do.
+fn encoding(
+    table: &Table,
+    volume: &mut Volume,
+    file: &Record,
+    data: &Stream,
+) -> Result<Option<&'static str>, GuestFsError> {
     const COMPRESSED: u16 = 0x00ff;
     const ENCRYPTED: u16 = 0x4000;
-    let how = if data.flags & ENCRYPTED != 0 {
-        "encrypted (EFS)"
+    Ok(if data.flags & ENCRYPTED != 0 {
+        Some("encrypted (EFS)")
     } else if data.flags & COMPRESSED != 0 && !data.is_resident() {
-        "compressed (LZNT1)"
+        Some("compressed (LZNT1)")
     } else if table.stream(volume, file, kind::DATA, "WofCompressedData")?.is_some() {
-        "compressed (CompactOS)"
+        Some("compressed (CompactOS)")
     } else {
-        return Ok(());
+        None
+    })
+}
+
+/// Where the bytes of a plain file are.
+fn place(
+    table: &Table,
+    volume: &mut Volume,
+    file: &Record,
+    data: &Stream,
+    path: &str,
+) -> Result<Placement, GuestFsError> {
+    const SPARSE: u16 = 0x8000;
+    let refuse = |reason: &str| {
+        Err(GuestFsError::NotInPlace {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        })
     };
-    Err(damaged(format!("the file {path} is {how}, which is not read yet")))
+    if let Some(how) = encoding(table, volume, file, data)? {
+        return refuse(&format!("it is {how}"));
+    }
+    let Some((extents, initialized)) = data.clusters() else {
+        return refuse("it is so small that it lies inside the master file table");
+    };
+    if data.flags & SPARSE != 0 || extents.iter().any(|(_, place)| place.is_none()) {
+        return refuse("it is sparse");
+    }
+    if initialized < data.size {
+        return refuse("a part of it was never written");
+    }
+    let mut allocation = Vec::new();
+    for (range, place) in extents {
+        let start = place.unwrap_or(u64::MAX);
+        let end = start.checked_add(range.end.saturating_sub(range.start));
+        match end.filter(|end| *end <= volume.size()) {
+            Some(end) => allocation.push(start..end),
+            None => return Err(damaged(format!("{path} has clusters outside the volume"))),
+        }
+    }
+    Placement::new(data.size, allocation)
+        .ok_or_else(|| damaged(format!("the clusters of {path} contradict its size or each other")))
 }
 
 /// Whether two names are the same but for case, as far as single characters go: what `$UpCase` holds.

@@ -7,6 +7,9 @@ use crate::guestfs::GuestFsError;
 use crate::guestfs::volume::Volume;
 use std::ops::Range;
 
+/// Bytes of a value, and where they start on the volume; `None` for a hole.
+pub(super) type Extent = (Range<u64>, Option<u64>);
+
 /// A value that can be read.
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
@@ -21,8 +24,8 @@ pub(super) struct Stream {
 enum Place {
     Resident(Vec<u8>),
     Clusters {
-        /// Bytes of the value, and where they start on the volume; `None` for holes. Ascending, without gaps.
-        extents: Vec<(Range<u64>, Option<u64>)>,
+        /// Ascending, without gaps.
+        extents: Vec<Extent>,
         initialized: u64,
     },
 }
@@ -80,6 +83,15 @@ impl Stream {
         matches!(self.place, Place::Resident(_))
     }
 
+    /// The clusters of a value that is not resident, as ranges of its bytes with their place on the volume (`None` for
+    /// holes), and how many bytes were ever written.
+    pub(super) fn clusters(&self) -> Option<(&[Extent], u64)> {
+        match &self.place {
+            Place::Resident(_) => None,
+            Place::Clusters { extents, initialized } => Some((extents, *initialized)),
+        }
+    }
+
     /// Fills `buf` from `offset`. Both must lie inside [`size`](Self::size).
     pub(super) fn read(&self, volume: &mut Volume, offset: u64, buf: &mut [u8]) -> Result<(), GuestFsError> {
         let short = || damaged("a file is longer than its clusters");
@@ -122,7 +134,7 @@ impl Stream {
 
 /// Adds `runs`, which start at virtual cluster `first`, and returns the virtual cluster after them.
 fn append(
-    extents: &mut Vec<(Range<u64>, Option<u64>)>,
+    extents: &mut Vec<Extent>,
     runs: &[Run],
     first: u64,
     cluster: u64,

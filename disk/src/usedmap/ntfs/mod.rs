@@ -62,6 +62,45 @@ pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
     Ok(volume)
 }
 
+/// Whether Windows left an NTFS volume in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NtfsState {
+    /// Closed: everything in its log has reached its place.
+    Closed,
+    /// Windows crashed, hibernates, or was shut down with Fast Startup: the log holds changes that are not in place.
+    InUse,
+    /// Windows itself marked the volume for `chkdsk`.
+    Dirty,
+    /// The log or the volume's own record cannot be read.
+    Unknown,
+}
+
+/// Judges an NTFS volume by its log and its dirty flag.
+pub fn ntfs_state<D: ReadAt + ?Sized>(device: &D) -> io::Result<NtfsState> {
+    let mut sector = [0; boot::SIZE];
+    if device.size() < super::MIN_SIZE {
+        return Ok(NtfsState::Unknown);
+    }
+    device.read_at(0, &mut sector)?;
+    let Ok(boot) = boot::parse(&sector, device.size()) else {
+        return Ok(NtfsState::Unknown);
+    };
+    let Ok(files) = Files::open(device, &boot)? else {
+        return Ok(NtfsState::Unknown);
+    };
+    let boot = &boot;
+    let mapper = Mapper { device, boot, files };
+    let Ok(volume) = mapper.files.attributes(VOLUME)? else {
+        return Ok(NtfsState::Unknown);
+    };
+    Ok(match mapper.log_state()? {
+        log::State::InUse => NtfsState::InUse,
+        log::State::Unknown => NtfsState::Unknown,
+        log::State::Clean if mapper.check_dirty(&volume).is_err() => NtfsState::Dirty,
+        log::State::Clean => NtfsState::Closed,
+    })
+}
+
 struct Mapper<'a, D: ?Sized> {
     device: &'a D,
     boot: &'a Boot,
@@ -123,22 +162,24 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
     }
 
     fn check_log(&self) -> io::Result<Checked<()>> {
-        let runs = match self.files.data(LOG)? {
-            Ok(Data::Runs { runs, .. }) => runs,
-            Ok(Data::Resident(_)) => return Ok(Err("the log is damaged")),
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let mut start = vec![0; log::START];
-        if !self.files.read(&runs, 0, &mut start)? {
-            return Ok(Err("the log is damaged"));
-        }
-        Ok(match log::state(&start) {
+        Ok(match self.log_state()? {
             log::State::Clean => Ok(()),
             log::State::InUse => Err(
                 "Windows did not close the volume: it crashed, hibernates, or was shut down with \
                                       \"fast startup\", so that what is free is known only to itself",
             ),
             log::State::Unknown => Err("the log is damaged"),
+        })
+    }
+
+    fn log_state(&self) -> io::Result<log::State> {
+        let Ok(Data::Runs { runs, .. }) = self.files.data(LOG)? else {
+            return Ok(log::State::Unknown);
+        };
+        let mut start = vec![0; log::START];
+        Ok(match self.files.read(&runs, 0, &mut start)? {
+            true => log::state(&start),
+            false => log::State::Unknown,
         })
     }
 

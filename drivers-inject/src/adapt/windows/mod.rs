@@ -1,0 +1,235 @@
+//! Windows 2000 to 11: the SYSTEM hive is changed in every control set, since any of them may be the one that starts.
+//!
+//! [`preconditions`] → [`hive`] with its logs applied → the tables of the generation ([`nt5`], [`nt6`], [`nt62`]),
+//! [`filters`] and [`common`] → the hive's file, in place.
+
+pub(super) mod boot_ini;
+mod common;
+mod filters;
+mod hive;
+mod nt5;
+mod nt6;
+mod nt62;
+mod preconditions;
+mod registry;
+mod system;
+
+use super::Options;
+use super::finding::{Effect, Finding, Kind};
+use super::plan::{Edit, Plan, Write};
+use crate::System;
+use crate::volumes::MountedVolume;
+use crate::windows::Place;
+use hive::{HiveFile, HiveFileError};
+use registry::{Registry, RegistryError};
+use system::Windows;
+
+/// Windows by what they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Generation {
+    /// 2000, XP, 2003.
+    Nt5,
+    /// Vista, 7.
+    Nt6,
+    /// 8 and later.
+    Nt62,
+    /// NT 4 and before.
+    Older,
+}
+
+/// Adds what one Windows needs to the plan.
+pub(super) fn plan(
+    volumes: &mut [MountedVolume],
+    place: &Place,
+    system: &System,
+    options: Options,
+    plan: &mut Plan,
+) {
+    let by_version = generation_of_version(system.version.as_deref());
+    if let Some(session) = place.session {
+        let modern = by_version.is_none_or(|generation| generation == Generation::Nt62);
+        preconditions::session(volumes, session, system, modern, options, plan);
+    }
+    let Some(volume) = volumes.get_mut(place.volume) else {
+        return;
+    };
+    plan.findings.extend(preconditions::volume_state(volume, system));
+    match edit(volume, &place.folder, system, by_version) {
+        Ok(result) => {
+            plan.findings.extend(result.findings);
+            plan.edits.extend(result.edits);
+            plan.writes.extend(result.writes);
+        }
+        Err(error) => plan.findings.push(refusal(volume, system, &error)),
+    }
+}
+
+/// What the tables made of one Windows.
+#[derive(Default)]
+struct Edited {
+    findings: Vec<Finding>,
+    edits: Vec<Edit>,
+    writes: Vec<Write>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AdaptError {
+    #[error(transparent)]
+    File(#[from] HiveFileError),
+    #[error("the SYSTEM registry hive cannot be changed: {0}")]
+    Registry(#[from] RegistryError),
+    #[error("its drivers cannot be listed: {0}")]
+    Drivers(#[from] disk::guestfs::GuestFsError),
+    #[error("the SYSTEM registry hive has no control set")]
+    NoControlSet,
+}
+
+fn edit(
+    volume: &mut MountedVolume,
+    folder: &str,
+    system: &System,
+    by_version: Option<Generation>,
+) -> Result<Edited, AdaptError> {
+    let (file, editor) = HiveFile::open(volume, folder)?;
+    let registry = Registry::new(editor);
+    let sets = registry.control_sets()?;
+    let current = current_set(&registry, &sets)?.ok_or(AdaptError::NoControlSet)?;
+    let generation = match by_version {
+        Some(generation) => generation,
+        None => generation_of_hive(&registry, &current)?,
+    };
+    let mut windows = Windows::new(&system.name, folder, volume, registry)?;
+    if generation == Generation::Older {
+        let default = "Nothing is changed in it.";
+        windows.find(
+            Kind::NotAdapted,
+            Effect::Note,
+            "Windows NT 4 and before are not adapted by this version",
+            default,
+        );
+        let findings = windows.findings;
+        return Ok(Edited {
+            findings,
+            ..Edited::default()
+        });
+    }
+    filters::check(&mut windows, &current)?;
+    match generation {
+        Generation::Nt62 => nt62::check(&mut windows, &current)?,
+        Generation::Nt6 => nt6::check(&mut windows, &current)?,
+        _ => nt5::check(&mut windows, &current)?,
+    }
+    for set in &sets {
+        match generation {
+            Generation::Nt62 => nt62::control_set(&mut windows, set)?,
+            Generation::Nt6 => nt6::control_set(&mut windows, set)?,
+            _ => nt5::control_set(&mut windows, set)?,
+        }
+        filters::control_set(&mut windows, set)?;
+        common::control_set(&mut windows, set)?;
+    }
+    finish(windows, file, system)
+}
+
+/// Turns the changed hive into edits and writes.
+fn finish(windows: Windows<'_>, file: HiveFile, system: &System) -> Result<Edited, AdaptError> {
+    let Windows {
+        registry,
+        findings,
+        volume,
+        ..
+    } = windows;
+    let (bytes, changes) = registry.finish();
+    if changes.is_empty() {
+        // A hive that waits for its log alone is left to Windows.
+        return Ok(Edited {
+            findings,
+            ..Edited::default()
+        });
+    }
+    let (path, partition) = (file.path().to_owned(), volume.partition);
+    let edit = |place: String, before, after, why: &str| Edit {
+        system: system.name.clone(),
+        partition,
+        file: path.clone(),
+        place,
+        before,
+        after,
+        why: why.to_owned(),
+    };
+    let mut edits = Vec::new();
+    if file.log_entries > 0 {
+        edits.push(edit(
+            "the whole hive".to_owned(),
+            Some("not completely written".to_owned()),
+            Some(format!("complete: {} entries of its log applied", file.log_entries)),
+            "Windows itself would do this at its next start; a change before it would be lost",
+        ));
+    }
+    for change in changes {
+        edits.push(edit(change.place, change.before, change.after, change.why));
+    }
+    let writes = file.put(volume, bytes)?;
+    Ok(Edited {
+        findings,
+        edits,
+        writes,
+    })
+}
+
+/// The control set that Windows starts with: `Select` says which.
+fn current_set(registry: &Registry, sets: &[String]) -> Result<Option<String>, RegistryError> {
+    for name in ["Current", "Default", "LastKnownGood"] {
+        let Some(number) = registry.number("Select", name)? else {
+            continue;
+        };
+        let wanted = format!("ControlSet{number:03}");
+        if let Some(set) = sets.iter().find(|set| set.eq_ignore_ascii_case(&wanted)) {
+            return Ok(Some(set.clone()));
+        }
+    }
+    Ok(sets.first().cloned())
+}
+
+/// The generation by a version such as `6.1.7601`.
+fn generation_of_version(version: Option<&str>) -> Option<Generation> {
+    let mut numbers = version?.split('.').map(str::parse::<u32>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+        return None;
+    };
+    Some(match (major, minor) {
+        (..=4, _) => Generation::Older,
+        (5, _) => Generation::Nt5,
+        (6, ..=1) => Generation::Nt6,
+        _ => Generation::Nt62,
+    })
+}
+
+/// The generation by the SYSTEM hive alone, where the SOFTWARE hive does not say it.
+fn generation_of_hive(registry: &Registry, set: &str) -> Result<Generation, RegistryError> {
+    if registry.has_key("DriverDatabase")? {
+        return Ok(Generation::Nt62);
+    }
+    // The licensing data of Vista and later.
+    let policy = registry.has_value(&format!(r"{set}\Control\ProductOptions"), "ProductPolicy")?;
+    Ok(match policy {
+        true => Generation::Nt6,
+        false => Generation::Nt5,
+    })
+}
+
+/// What cannot be changed safely is not changed at all.
+fn refusal(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding {
+    let kind = match error {
+        AdaptError::File(HiveFileError::Log(_)) => Kind::DirtyRegistry,
+        _ => Kind::Registry,
+    };
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    let what: String = first.into_iter().flatten().chain(chars).collect();
+    Finding {
+        system: Some(system.name.clone()),
+        ..Finding::on_disk(kind, Effect::Refusal, volume.partition, what, "Nothing is changed.")
+    }
+}

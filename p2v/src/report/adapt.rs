@@ -1,0 +1,53 @@
+//! Findings and edits of `p2v adapt`, as a person reads them.
+
+use drivers_inject::adapt::{Edit, Effect, Finding};
+use std::fmt::Write;
+
+/// A paragraph a finding.
+pub(crate) fn findings_text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let word = match finding.effect {
+            Effect::Refusal => "Stop    ",
+            Effect::Warning => "Warning ",
+            _ => "Note    ",
+        };
+        let place = match (&finding.system, finding.partition) {
+            (None, 0) => String::new(),
+            (None, partition) => format!("Partition {partition}: "),
+            (Some(system), 0) => format!("{system}: "),
+            (Some(system), partition) => format!("{system} (partition {partition}): "),
+        };
+        let what = finding.what.trim_end_matches('.');
+        let _ = writeln!(text, "{word} {place}{what}.\n         {}", finding.default);
+        if let Some(option) = finding.option.filter(|_| finding.effect == Effect::Refusal) {
+            let _ = writeln!(text, "         {option}.");
+        }
+    }
+    text
+}
+
+/// Two lines an edit, under the names of systems and files.
+pub(crate) fn edits_text(edits: &[Edit]) -> String {
+    let mut text = String::new();
+    let mut heading = None;
+    for edit in edits {
+        let here = (&edit.system, edit.partition, &edit.file);
+        if heading != Some(here) {
+            heading = Some(here);
+            let partition = match edit.partition {
+                0 => String::new(),
+                number => format!(" on partition {number}"),
+            };
+            let _ = writeln!(text, "{}{partition}, file {}:", edit.system, edit.file);
+        }
+        let change = match (&edit.before, &edit.after) {
+            (Some(before), Some(after)) => format!("{before} → {after}"),
+            (None, Some(after)) => format!("+ {after}"),
+            (Some(before), None) => format!("{before} → removed"),
+            (None, None) => String::new(),
+        };
+        let _ = writeln!(text, "  {}: {change}\n      {}", edit.place, edit.why);
+    }
+    text
+}
