@@ -61,7 +61,13 @@ fn windows_7() -> NewHive {
         hive = known_devices(hive, set)
             .number(&format!(r"{set}\Control\CrashControl"), "AutoReboot", 1)
             .number(&format!(r"{set}\Services\intelppm"), "Start", 3);
-        for (service, start) in [("atapi", 0), ("intelide", 3), ("pciide", 3), ("msahci", 3), ("iaStorV", 0)] {
+        for (service, start) in [
+            ("atapi", 0),
+            ("intelide", 3),
+            ("pciide", 3),
+            ("msahci", 3),
+            ("iaStorV", 0),
+        ] {
             let key = format!(r"{set}\Services\{service}");
             hive = hive.number(&key, "Start", start).number(&key, "ErrorControl", 3);
         }
@@ -110,7 +116,9 @@ fn windows_7_gets_its_inbox_drivers_and_nothing_else_changes() {
         report["edits"][0]["place"],
         r"HKLM\SYSTEM\ControlSet001\Services\intelide Start"
     );
-    run(Command::new("qemu-img").args(["check", "-q"]).arg(machine.join("disk0.adapted.qcow2")));
+    run(Command::new("qemu-img")
+        .args(["check", "-q"])
+        .arg(machine.join("disk0.adapted.qcow2")));
 
     // Exactly the table, as libhivex sees it.
     let after = volume_of(&machine, "disk0.adapted.qcow2", before.len());
@@ -122,7 +130,8 @@ fn windows_7_gets_its_inbox_drivers_and_nothing_else_changes() {
     fs::write(&new_hive, ntfscat(&new_volume, SYSTEM)).unwrap();
     let (gone, come) = diff(&dump_with_hivex(&old_hive), &dump_with_hivex(&new_hive));
     let sets = ["ControlSet001", "ControlSet002"];
-    let crash = |number| sets.map(|set| format!("value\t\\{set}\\Control\\CrashControl\tAutoReboot\t4\t0{number}000000"));
+    let crash =
+        |number| sets.map(|set| format!("value\t\\{set}\\Control\\CrashControl\tAutoReboot\t4\t0{number}000000"));
     let services = |start| starts(&sets, &[("intelide", start), ("pciide", start), ("msahci", start)]);
     assert_eq!(gone, sorted([services(3), crash(1).to_vec()].concat()));
     assert_eq!(come, sorted([services(0), crash(0).to_vec()].concat()));
@@ -131,7 +140,10 @@ fn windows_7_gets_its_inbox_drivers_and_nothing_else_changes() {
     assert_eq!(ntfsfix(&new_volume), ntfsfix(&old_volume).replace("old", "new"));
     let allowed = clusters(&new_volume, SYSTEM, 4096);
     for block in differing(&before, &after) {
-        assert!(allowed.iter().any(|range| range.contains(&block)), "block at {block} was changed");
+        assert!(
+            allowed.iter().any(|range| range.contains(&block)),
+            "block at {block} was changed"
+        );
     }
     assert_eq!(ntfscat(&new_volume, "Users/Me/photo.jpg"), noise(1, 700_000));
     assert_eq!(ntfscat(&new_volume, "Users/Me/small.txt"), b"resident");
@@ -141,8 +153,14 @@ fn windows_7_gets_its_inbox_drivers_and_nothing_else_changes() {
     assert_eq!(adapted(&machine, &[])["status"], "adapted-already");
     assert_eq!(sha256(&machine.join("disk0.adapted.qcow2")), overlay);
     assert_eq!(adapted(&machine, &["--undo"])["status"], "undone");
-    let names: Vec<_> = fs::read_dir(&machine).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!names.iter().any(|name| name.to_string_lossy().contains("adapted")), "{names:?}");
+    let names: Vec<_> = fs::read_dir(&machine)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !names.iter().any(|name| name.to_string_lossy().contains("adapted")),
+        "{names:?}"
+    );
     assert_eq!(adapted(&machine, &["--undo"])["status"], "nothing-to-undo");
     assert_eq!(sha256(&capture), captured);
     assert_eq!(volume_of(&machine, "disk0.qcow2", before.len()), before);

@@ -36,13 +36,7 @@ pub(super) fn rewrite_start(
     writes(&place, volume.start, path, before, after)
 }
 
-fn writes(
-    place: &Placement,
-    volume: u64,
-    path: &str,
-    before: &[u8],
-    after: &[u8],
-) -> Result<Vec<Write>, GuestFsError> {
+fn writes(place: &Placement, volume: u64, path: &str, before: &[u8], after: &[u8]) -> Result<Vec<Write>, GuestFsError> {
     if before.len() != after.len() {
         return Err(not_in_place(path, "it would have another length"));
     }

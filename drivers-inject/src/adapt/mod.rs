@@ -45,19 +45,20 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
         windows::plan(&mut volumes, place, system, options, &mut plan);
     }
     windows::boot_ini::plan(&mut volumes, &windows, &mut plan);
-    plan.findings.extend(others.iter().filter_map(|system| match system.family {
-        Family::Linux => Some(Finding {
-            system: Some(system.name.clone()),
-            ..Finding::on_disk(
-                Kind::NotAdapted,
-                Effect::Note,
-                system.partition,
-                "Linux is not adapted by this version; most systems start as they are",
-                "Nothing is changed in it.",
-            )
-        }),
-        _ => None,
-    }));
+    plan.findings
+        .extend(others.iter().filter_map(|system| match system.family {
+            Family::Linux => Some(Finding {
+                system: Some(system.name.clone()),
+                ..Finding::on_disk(
+                    Kind::NotAdapted,
+                    Effect::Note,
+                    system.partition,
+                    "Linux is not adapted by this version; most systems start as they are",
+                    "Nothing is changed in it.",
+                )
+            }),
+            _ => None,
+        }));
     plan.systems = others;
     plan.systems.extend(windows);
     plan.systems.sort_by_key(|system| system.partition);

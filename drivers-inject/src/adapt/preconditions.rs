@@ -49,7 +49,11 @@ pub(super) fn of_disk(layout: &DiskLayout) -> Vec<Finding> {
             "Systems on simple volumes are adapted; the disk's own database is left as it is.",
         ));
     }
-    if layout.contents.iter().any(|contents| has_type(contents, &[STORAGE_SPACES])) {
+    if layout
+        .contents
+        .iter()
+        .any(|contents| has_type(contents, &[STORAGE_SPACES]))
+    {
         findings.push(Finding::on_disk(
             Kind::StorageSpaces,
             Effect::Warning,

@@ -10,7 +10,10 @@ const PYTHON: &str = "/usr/bin/python3";
 
 /// What libhivex reads from a hive file.
 pub(crate) fn dump_with_hivex(file: &Path) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../drivers-inject/tests/common/dump_hive.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../drivers-inject/tests/common/dump_hive.py"
+    );
     run("python3-hivex", PYTHON, &[script, file.to_str().unwrap()])
 }
 
@@ -104,7 +107,10 @@ impl NewHive {
     pub(crate) fn build_on(&self, hive: &[u8]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), hive).unwrap();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../drivers-inject/tests/common/make_hive.py");
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../drivers-inject/tests/common/make_hive.py"
+        );
         let args = [script, file.path().to_str().unwrap()];
         run_with_input("python3-hivex", PYTHON, &args, &self.0);
         std::fs::read(file.path()).unwrap()

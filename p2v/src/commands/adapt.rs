@@ -95,8 +95,7 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
 
 /// What `disk` needs.
 fn look(disk: Arc<dyn ReadAt>, path: &Path, sector: u32, options: Options) -> Result<Plan> {
-    let layout =
-        disk::layout::scan(&*disk, sector).map_err(|error| Failure::source_read(path, 0, sector, &error))?;
+    let layout = disk::layout::scan(&*disk, sector).map_err(|error| Failure::source_read(path, 0, sector, &error))?;
     Ok(adapt::plan(&disk, &layout, options))
 }
 
@@ -118,8 +117,8 @@ fn make(
     let record = serde_json::to_vec_pretty(&record).map_err(|error| Failure::failed(error.to_string()))?;
     let overlay = Arc::new(adapted.start(capture)?);
     let written = write(&overlay, plan, sector, options);
-    let overlay = Arc::into_inner(overlay)
-        .ok_or_else(|| Failure::failed(format!("{ADAPTED} is still in use by p2v itself")))?;
+    let overlay =
+        Arc::into_inner(overlay).ok_or_else(|| Failure::failed(format!("{ADAPTED} is still in use by p2v itself")))?;
     match written {
         Ok(()) => adapted.finish(overlay, &record),
         Err(failure) => {
@@ -131,8 +130,9 @@ fn make(
 
 /// Carries the plan out, and looks again: nothing may be left to do.
 fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options) -> Result<()> {
-    adapt::apply(plan, &**overlay)
-        .map_err(|error| Failure::failed(format!("cannot write {ADAPTED}: {error}")).advice("The capture is untouched."))?;
+    adapt::apply(plan, &**overlay).map_err(|error| {
+        Failure::failed(format!("cannot write {ADAPTED}: {error}")).advice("The capture is untouched.")
+    })?;
     let disk: Arc<dyn ReadAt> = Arc::clone(overlay) as Arc<dyn ReadAt>;
     let left = look(disk, overlay.path(), sector, options)?;
     let refusal = left.refusals().next().map(|finding| finding.what.as_str());

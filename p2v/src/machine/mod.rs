@@ -7,7 +7,9 @@ mod identity;
 mod template;
 
 pub(crate) use adapted::Adapted;
-pub(crate) use folder::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused};
+pub(crate) use folder::{
+    ADAPTED, ADAPTED_RECORD, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused,
+};
 pub(crate) use identity::{describe, is_own_disk, rfc3339};
 
 use crate::error::{Failure, Result};

@@ -54,7 +54,10 @@ pub(crate) fn software(name: &str, version: &str, build: &str) -> Vec<u8> {
 pub(crate) fn disk(path: &Path, volume: &[u8]) -> PathBuf {
     let file = File::create(path).unwrap();
     file.set_len(START + volume.len() as u64 + MIB).unwrap();
-    let table = format!("label: dos\nstart=2048, size={}, type=7, bootable\n", volume.len() / 512);
+    let table = format!(
+        "label: dos\nstart=2048, size={}, type=7, bootable\n",
+        volume.len() / 512
+    );
     feed(Command::new("sfdisk").arg("-q").arg(path), &table);
     file.write_all_at(volume, START).unwrap();
     path.to_owned()

@@ -133,12 +133,7 @@ impl Stream {
 }
 
 /// Adds `runs`, which start at virtual cluster `first`, and returns the virtual cluster after them.
-fn append(
-    extents: &mut Vec<Extent>,
-    runs: &[Run],
-    first: u64,
-    cluster: u64,
-) -> Result<u64, GuestFsError> {
+fn append(extents: &mut Vec<Extent>, runs: &[Run], first: u64, cluster: u64) -> Result<u64, GuestFsError> {
     let mut at = first;
     for run in runs {
         let end = at.checked_add(run.count);

@@ -79,7 +79,9 @@ fn renumber(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut numbers = Vec::new();
     for start in 0..text.len() {
         let rest = text.get(start..).unwrap_or_default();
-        let starts = rest.get(..WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD));
+        let starts = rest
+            .get(..WORD.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(WORD));
         let (Some(digit), Some(b')')) = (rest.get(WORD.len()), rest.get(WORD.len().saturating_add(1))) else {
             continue;
         };

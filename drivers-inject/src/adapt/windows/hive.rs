@@ -53,7 +53,12 @@ impl HiveFile {
         }
         logs.retain(|log| !log.is_empty());
         let recovered = log::recover(original.clone(), &logs)?;
-        if let Some(more) = recovered.bytes.len().checked_sub(original.len()).filter(|more| *more > 0) {
+        if let Some(more) = recovered
+            .bytes
+            .len()
+            .checked_sub(original.len())
+            .filter(|more| *more > 0)
+        {
             return Err(HiveFileError::TooLarge(more));
         }
         // The size of the file, not of its clusters: another size would have to be written into NTFS' own tables.

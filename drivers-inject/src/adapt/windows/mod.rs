@@ -38,13 +38,7 @@ enum Generation {
 }
 
 /// Adds what one Windows needs to the plan.
-pub(super) fn plan(
-    volumes: &mut [MountedVolume],
-    place: &Place,
-    system: &System,
-    options: Options,
-    plan: &mut Plan,
-) {
+pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System, options: Options, plan: &mut Plan) {
     let by_version = generation_of_version(system.version.as_deref());
     if let Some(session) = place.session {
         let modern = by_version.is_none_or(|generation| generation == Generation::Nt62);

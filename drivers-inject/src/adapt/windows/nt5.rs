@@ -78,7 +78,15 @@ const ALWAYS_THERE: &[&str] = &["*pnp0a03", "*pnp0c08"];
 
 /// Drivers of the processor's power management.
 const PROCESSORS: &[&str] = &[
-    "intelppm", "processor", "AmdK7", "AmdK8", "AmdPPM", "P3", "p4", "gv3", "crusoe",
+    "intelppm",
+    "processor",
+    "AmdK7",
+    "AmdK8",
+    "AmdPPM",
+    "P3",
+    "p4",
+    "gv3",
+    "crusoe",
 ];
 
 /// Drivers of AGP bridges.
@@ -127,7 +135,10 @@ pub(super) fn check(windows: &mut Windows<'_>, set: &str) -> Result<(), Registry
         );
     }
     for id in ALWAYS_THERE {
-        if !windows.registry.has_key(&format!(r"{set}\Control\CriticalDeviceDatabase\{id}"))? {
+        if !windows
+            .registry
+            .has_key(&format!(r"{set}\Control\CriticalDeviceDatabase\{id}"))?
+        {
             windows.find(
                 Kind::UnknownToDriverDatabase,
                 Effect::Warning,

@@ -12,10 +12,25 @@ use super::system::Windows;
 pub(super) type BootDriver = (&'static str, &'static str, bool, &'static str);
 
 const DRIVERS: &[BootDriver] = &[
-    ("intelide", "intelide.sys", true, "drives the machine's IDE controller (PIIX3)"),
-    ("atapi", "atapi.sys", true, "drives the channels of the machine's IDE controller"),
+    (
+        "intelide",
+        "intelide.sys",
+        true,
+        "drives the machine's IDE controller (PIIX3)",
+    ),
+    (
+        "atapi",
+        "atapi.sys",
+        true,
+        "drives the channels of the machine's IDE controller",
+    ),
     ("pciide", "pciide.sys", false, "drives IDE controllers of other kinds"),
-    ("msahci", "msahci.sys", false, "drives the AHCI controllers of other virtual machines"),
+    (
+        "msahci",
+        "msahci.sys",
+        false,
+        "drives the AHCI controllers of other virtual machines",
+    ),
 ];
 
 const HDC: &str = "{4D36E96A-E325-11CE-BFC1-08002BE10318}";

@@ -7,10 +7,25 @@ use super::registry::RegistryError;
 use super::system::Windows;
 
 const DRIVERS: &[BootDriver] = &[
-    ("intelide", "intelide.sys", true, "drives the machine's IDE controller (PIIX3)"),
-    ("atapi", "atapi.sys", true, "drives the channels of the machine's IDE controller"),
+    (
+        "intelide",
+        "intelide.sys",
+        true,
+        "drives the machine's IDE controller (PIIX3)",
+    ),
+    (
+        "atapi",
+        "atapi.sys",
+        true,
+        "drives the channels of the machine's IDE controller",
+    ),
     ("pciide", "pciide.sys", false, "drives IDE controllers of other kinds"),
-    ("storahci", "storahci.sys", false, "drives the AHCI controllers of other virtual machines"),
+    (
+        "storahci",
+        "storahci.sys",
+        false,
+        "drives the AHCI controllers of other virtual machines",
+    ),
 ];
 
 /// Devices that the driver database must know, and the package that has their drivers.

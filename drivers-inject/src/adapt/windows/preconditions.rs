@@ -1,9 +1,9 @@
 //! What must be known of a Windows before it is changed: a saved session, a volume that was not closed.
 
+use super::super::Options;
 use super::super::file::rewrite_start;
 use super::super::finding::{Effect, Finding, Kind};
 use super::super::plan::{Edit, Plan};
-use super::super::Options;
 use crate::System;
 use crate::volumes::MountedVolume;
 use crate::windows::{Session, hibernation};

@@ -1,0 +1,184 @@
+//! `p2v adapt` on registry hives of real Windows machines, which are not part of this project: `P2V_REAL_HIVES` names
+//! the folder that has them, compressed with xz.
+
+mod common;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../../drivers-inject/tests/common/hives.rs"]
+mod hives;
+#[path = "../../disk/tests/volumes/mod.rs"]
+mod volumes;
+mod windows;
+
+use common::*;
+use hives::dump_with_hivex;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use windows::*;
+
+/// The folder with the hives; without it the test says so and ends.
+fn hives_folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("P2V_REAL_HIVES").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED: P2V_REAL_HIVES is not set, so real registry hives were NOT tested");
+    }
+    folder
+}
+
+fn unpack(folder: &Path, name: &str) -> Vec<u8> {
+    let output = start(Command::new("xz").arg("-dc").arg(folder.join(format!("{name}.xz"))));
+    assert!(output.status.success(), "{}", errors(&output));
+    output.stdout
+}
+
+/// Adapts a machine with this SYSTEM hive (and these logs); returns what libhivex reads from it before and after.
+/// `before` is the hive that the edits start from.
+fn adapt(hive: &[u8], logs: &[(&str, Vec<u8>)], before: &[u8]) -> (String, String, serde_json::Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tree = tree(hive, b"no hive: the generation must come from SYSTEM");
+    for (name, log) in logs {
+        tree = tree.file(&format!("Windows/System32/config/{name}"), log);
+    }
+    let volume = tree.ntfs_with(64, &["-p", "2048"], "");
+    let machine = machine(folder.path(), &volume);
+    let captured = sha256(&machine.join("disk0.qcow2"));
+    let report = run(p2v("adapt").arg(&machine).arg("--json"));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["status"], "adapted", "{report:#}");
+
+    let after = volume_of(&machine, "disk0.adapted.qcow2", volume.len());
+    let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+    fs::write(&old, &volume).unwrap();
+    fs::write(&new, &after).unwrap();
+    // 0 bytes of growth; on the volume only clusters of the hive's file differ.
+    let changed = ntfscat(&new, SYSTEM);
+    assert_eq!(changed.len(), hive.len());
+    let allowed = clusters(&new, SYSTEM, 4096);
+    for block in differing(&volume, &after) {
+        assert!(
+            allowed.iter().any(|range| range.contains(&block)),
+            "block at {block} was changed"
+        );
+    }
+    assert_eq!(ntfsfix(&new).replace("new", "old"), ntfsfix(&old));
+    let again = run(p2v("adapt").arg(&machine).arg("--json"));
+    assert!(again.contains("\"adapted-already\""), "{again}");
+    run(p2v("adapt").arg(&machine).arg("--undo"));
+    assert_eq!(sha256(&machine.join("disk0.qcow2")), captured);
+
+    let (old_hive, new_hive) = (folder.path().join("old.hive"), folder.path().join("new.hive"));
+    fs::write(&old_hive, before).unwrap();
+    fs::write(&new_hive, &changed).unwrap();
+    (dump_with_hivex(&old_hive), dump_with_hivex(&new_hive), report)
+}
+
+/// The line that a DWORD has in a dump.
+fn dword(path: &str, name: &str, number: u32) -> String {
+    let bytes: String = number.to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("value\t\\{path}\t{name}\t4\t{bytes}")
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+const BOTH: [&str; 2] = ["ControlSet001", "ControlSet002"];
+
+#[test]
+fn windows_7_x86_needs_six_numbers() {
+    let Some(folder) = hives_folder() else { return };
+    let hive = unpack(&folder, "win7sp1_x86_vmware.SYSTEM");
+    let (before, after, _) = adapt(&hive, &[], &hive);
+    let (gone, come) = diff(&before, &after);
+    let expected = |start, reboot| {
+        let lines = BOTH.iter().flat_map(|set| {
+            [
+                dword(&format!(r"{set}\services\pciide"), "Start", start),
+                dword(&format!(r"{set}\services\msahci"), "Start", start),
+                dword(&format!(r"{set}\Control\CrashControl"), "AutoReboot", reboot),
+            ]
+        });
+        sorted(lines.collect())
+    };
+    assert_eq!(gone, expected(3, 1));
+    assert_eq!(come, expected(0, 0));
+}
+
+#[test]
+fn windows_xp_needs_four_numbers_and_ten_keys() {
+    let Some(folder) = hives_folder() else { return };
+    let hive = unpack(&folder, "xp_sp3_x86_M57PAT.SYSTEM");
+    let (before, after, _) = adapt(&hive, &[], &hive);
+    let (gone, come) = diff(&before, &after);
+    let numbers = |start, reboot| -> Vec<String> {
+        let lines = BOTH.iter().flat_map(|set| {
+            [
+                dword(&format!(r"{set}\Services\intelppm"), "Start", start),
+                dword(&format!(r"{set}\Control\CrashControl"), "AutoReboot", reboot),
+            ]
+        });
+        lines.collect()
+    };
+    assert_eq!(gone, sorted(numbers(1, 1)));
+    let (keys, values): (Vec<_>, Vec<_>) = come.into_iter().partition(|line| line.starts_with("key\t"));
+    assert_eq!(keys.len(), 10, "{keys:#?}");
+    let utf16 = |text: &str| -> String { hives::utf16(text).iter().map(|byte| format!("{byte:02x}")).collect() };
+    let (hdc, system) = (
+        "{4D36E96A-E325-11CE-BFC1-08002BE10318}",
+        "{4D36E97D-E325-11CE-BFC1-08002BE10318}",
+    );
+    let mut expected = numbers(4, 0);
+    for set in BOTH {
+        for (id, service, class) in [
+            ("pci#ven_8086&dev_7010", "intelide", hdc),
+            ("pci#ven_8086&dev_7111", "intelide", hdc),
+            ("pci#cc_0101", "pciide", hdc),
+            ("pci#ven_8086&dev_7000", "isapnp", system),
+            ("pci#ven_8086&dev_7110", "isapnp", system),
+        ] {
+            let key = format!(r"\{set}\Control\CriticalDeviceDatabase\{id}");
+            assert!(
+                keys.iter().any(|line| line.split('\t').nth(1) == Some(&key)),
+                "no {key}"
+            );
+            expected.push(format!("value\t{key}\tService\t1\t{}", utf16(service)));
+            expected.push(format!("value\t{key}\tClassGUID\t1\t{}", utf16(class)));
+        }
+    }
+    assert_eq!(sorted(values), sorted(expected));
+}
+
+#[test]
+fn windows_10_needs_its_logs_and_five_numbers() {
+    let Some(folder) = hives_folder() else { return };
+    const NAME: &str = "win10_1709_x64_LatitudeE6430.SYSTEM";
+    let hive = unpack(&folder, NAME);
+    let logs = [
+        ("SYSTEM.LOG1", unpack(&folder, &format!("{NAME}.LOG1"))),
+        ("SYSTEM.LOG2", unpack(&folder, &format!("{NAME}.LOG2"))),
+    ];
+    let bytes: Vec<_> = logs.iter().map(|(_, log)| log.clone()).collect();
+    let whole = drivers_inject::registry::log::recover(hive.clone(), &bytes).unwrap();
+    assert_eq!(whole.entries, 24);
+    let (before, after, report) = adapt(&hive, &logs, &whole.bytes);
+    assert_eq!(after.lines().filter(|line| line.starts_with("key\t")).count(), 35_595);
+    let (gone, come) = diff(&before, &after);
+    let expected = |start, reboot| {
+        let mut lines = vec![dword(r"ControlSet001\Control\CrashControl", "AutoReboot", reboot)];
+        for service in ["atapi", "intelide", "pciide", "storahci"] {
+            lines.push(dword(
+                &format!(r"ControlSet001\Services\{service}\StartOverride"),
+                "0",
+                start,
+            ));
+        }
+        sorted(lines)
+    };
+    assert_eq!(gone, expected(3, 1));
+    assert_eq!(come, expected(0, 0));
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0]["kind"], "unknown-filter");
+    assert!(findings[0]["what"].as_str().unwrap().contains("stdcfltn"));
+}
