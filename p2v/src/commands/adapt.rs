@@ -71,7 +71,8 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
     };
     let there = adapted.exists();
     let looked_at = if there { adapted.path() } else { capture.clone() };
-    let plan = look(Arc::new(Image::open(&looked_at)?), &looked_at, sector, options)?;
+    let disk: Arc<dyn ReadAt> = Arc::new(Image::open(&looked_at)?);
+    let plan = look(&disk, &looked_at, sector, options)?;
     let status = if plan.refusals().next().is_some() {
         Status::Refused
     } else if plan.edits.is_empty() && there {
@@ -94,9 +95,9 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
 }
 
 /// What `disk` needs.
-fn look(disk: Arc<dyn ReadAt>, path: &Path, sector: u32, options: Options) -> Result<Plan> {
-    let layout = disk::layout::scan(&*disk, sector).map_err(|error| Failure::source_read(path, 0, sector, &error))?;
-    Ok(adapt::plan(&disk, &layout, options))
+fn look(disk: &Arc<dyn ReadAt>, path: &Path, sector: u32, options: Options) -> Result<Plan> {
+    let layout = disk::layout::scan(&**disk, sector).map_err(|error| Failure::source_read(path, 0, sector, &error))?;
+    Ok(adapt::plan(disk, &layout, options))
 }
 
 /// Makes the overlay.
@@ -134,7 +135,7 @@ fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options) -> 
         Failure::failed(format!("cannot write {ADAPTED}: {error}")).advice("The capture is untouched.")
     })?;
     let disk: Arc<dyn ReadAt> = Arc::clone(overlay) as Arc<dyn ReadAt>;
-    let left = look(disk, overlay.path(), sector, options)?;
+    let left = look(&disk, overlay.path(), sector, options)?;
     let refusal = left.refusals().next().map(|finding| finding.what.as_str());
     let edit = left.edits.first().map(|edit| edit.place.as_str());
     match refusal.or(edit) {

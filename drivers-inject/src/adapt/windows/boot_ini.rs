@@ -14,8 +14,8 @@ const WHY: &str = "the disk is the only one, so that the BIOS counts it as the f
 
 /// Makes the boot.ini on each volume name the first disk, if it names another one throughout.
 pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System], plan: &mut Plan) {
-    // boot.ini lies about nothing but the Windows that uses it.
-    let Some(system) = systems.iter().find(|system| is_nt5(system)) else {
+    // From Vista on nobody reads a boot.ini that is left over.
+    let Some(system) = systems.iter().find(|system| may_use_it(system)) else {
         return;
     };
     for volume in volumes {
@@ -66,9 +66,9 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System], 
     }
 }
 
-fn is_nt5(system: &System) -> bool {
-    let version = system.version.as_deref().unwrap_or_default();
-    version.starts_with("5.")
+fn may_use_it(system: &System) -> bool {
+    let version = system.version.as_deref();
+    version.is_none_or(|version| version.starts_with("5."))
 }
 
 /// The text with the number of every `rdisk(N)` made 0, and the numbers that were there, each once. Numbers of more

@@ -14,7 +14,7 @@ const LOG_LIMIT: u64 = HIVE_LIMIT;
 /// Why the hive cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HiveFileError {
-    #[error("the SYSTEM registry hive cannot be read or changed: {0}")]
+    #[error(transparent)]
     File(#[from] GuestFsError),
     #[error("SYSTEM: {0}")]
     Log(#[from] LogError),
