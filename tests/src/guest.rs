@@ -27,6 +27,7 @@ pub struct Guest {
     child: Child,
     serial: Serial,
     control: PathBuf,
+    patience: Duration,
 }
 
 /// What QEMU is to run, for comparison with `p2v launch`.
@@ -117,7 +118,15 @@ impl Guest {
             child,
             serial: Serial::new(output, input),
             control,
+            patience: PATIENCE,
         })
+    }
+
+    /// Waits at most this long for each thing that the guest is to print, in the place of [`PATIENCE`].
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The serial port.
@@ -129,9 +138,9 @@ impl Guest {
     /// everything up to and with it.
     ///
     /// # Errors
-    /// If the machine ends or [`PATIENCE`] runs out; the message shows the last lines that it printed.
+    /// If the machine ends or its patience runs out; the message shows the last lines that it printed.
     pub fn wait_for(&mut self, text: &str) -> Result<String> {
-        self.serial.wait_for(text, PATIENCE)
+        self.serial.wait_for(text, self.patience)
     }
 
     /// Types a line on the serial port.

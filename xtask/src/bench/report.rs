@@ -58,18 +58,46 @@ impl Report {
         format!("{}\n\n{head}\n{}\n", self.machine, self.lines.join("\n"))
     }
 
-    /// Puts the table in its place in a document.
+    /// Puts the table in its place in a document. Lines of parts that were not measured this time stay.
     pub(super) fn write(&self, file: &Path) -> Result<()> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let (before, rest) = text
             .split_once(BEGIN)
             .context("docs/specification.md has no place for figures")?;
-        let (_, after) = rest
+        let (old, after) = rest
             .split_once(END)
             .context("docs/specification.md has no end of figures")?;
-        Ok(fs::write(
-            file,
-            format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown()),
-        )?)
+        let all = Self {
+            machine: self.machine.clone(),
+            lines: merge(old, &self.lines),
+        };
+        let table = all.markdown();
+        Ok(fs::write(file, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?)
+    }
+}
+
+/// The lines of the `old` table with `new` ones in the place of those that tell the same; others follow.
+fn merge(old: &str, new: &[String]) -> Vec<String> {
+    let what = |line: &str| line.split('|').nth(1).unwrap_or_default().to_owned();
+    let figures = |line: &&str| line.starts_with("| ") && !line.starts_with("| what ");
+    let mut lines: Vec<String> = old.lines().filter(figures).map(str::to_owned).collect();
+    for line in new {
+        match lines.iter_mut().find(|old| what(old) == what(line)) {
+            Some(place) => place.clone_from(line),
+            None => lines.push(line.clone()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merge;
+
+    #[test]
+    fn what_was_not_measured_again_stays() {
+        let old = "Measured on a day.\n\n| what | figures |\n|---|---|\n| speed | 1 |\n| memory | 2 |\n";
+        let new = ["| memory | 3 |".to_owned(), "| launch | 4 |".to_owned()];
+        assert_eq!(merge(old, &new), ["| speed | 1 |", "| memory | 3 |", "| launch | 4 |"]);
     }
 }
