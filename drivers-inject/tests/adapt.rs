@@ -479,9 +479,12 @@ fn findings_with(change: impl FnOnce(&mut DiskLayout)) -> Vec<Finding> {
     plan.findings
 }
 
+/// What is found on which partition, a word of it, and what of the layout makes it so.
+type Case = (Kind, u32, &'static str, fn(&mut DiskLayout));
+
 #[test]
 fn what_the_layout_says_is_told() {
-    let cases: [(Kind, u32, &str, fn(&mut DiskLayout)); 6] = [
+    let cases: [Case; 6] = [
         (Kind::BitLocker, 2, "recovery key", |layout| {
             layout.contents[1].volume.label_of_kind = "BitLocker".to_owned();
         }),

@@ -41,6 +41,12 @@ fn look(fs: &mut dyn GuestFs, folder: &str, depth: u32) {
         let path = format!("{folder}/{name}");
         let _ = fs.size(&path);
         let _ = fs.read_start(&path, 10_000);
+        if let Ok(place) = fs.place(&path) {
+            let whole = place.pieces(0, place.size).expect("a file has all its bytes");
+            assert_eq!(whole, place.data);
+            let inside = |range: &std::ops::Range<u64>| range.start < range.end && range.end <= SIZE as u64;
+            assert!(place.data.iter().chain(&place.slack).all(inside), "{place:?}");
+        }
         if depth < 2 {
             look(fs, &path, depth + 1);
         }
