@@ -1,5 +1,6 @@
 //! Hives: made with libhivex from a minimal one, and read back by it.
 
+pub(crate) use super::bins::seal as fix_checksum;
 use super::volumes::{run, run_with_input};
 use drivers_inject::registry::{Hive, HiveError, Key};
 use std::fmt::Write;
@@ -209,13 +210,4 @@ pub(crate) fn minimal() -> Vec<u8> {
     put(bins + FREE, &(4096 - FREE as u32).to_le_bytes());
     fix_checksum(&mut file);
     file
-}
-
-/// Writes the checksum that the base block should have.
-pub(crate) fn fix_checksum(file: &mut [u8]) {
-    let words = file[..0x1fc]
-        .chunks_exact(4)
-        .map(|word| u32::from_le_bytes(word.try_into().unwrap()));
-    let sum = words.fold(0, |sum, word| sum ^ word);
-    file[0x1fc..0x200].copy_from_slice(&sum.to_le_bytes());
 }

@@ -8,6 +8,9 @@ use crate::registry::{CellOffset, HiveError};
 
 /// Bytes that fit into the value itself.
 const LONGEST_INLINE: usize = 4;
+/// Bytes that the cell of a segment has to spare: libhivex takes the last 4 for padding, which they are in a segment of
+/// full length.
+const SPARE: usize = 4;
 /// More segments than this cannot be counted.
 const MOST_SEGMENTS: usize = 65_535;
 
@@ -62,8 +65,8 @@ pub(super) fn replace(space: &mut Space, offset: CellOffset, data: &[u8]) -> Res
     let old = place(space, offset)?;
     let in_place = match &old {
         _ if data.len() <= LONGEST_INLINE => false,
-        Place::Cell(cell) if !is_split(space, data) => put_all(space, &[*cell], data)?,
-        Place::Big { segments, .. } if is_split(space, data) => put_all(space, segments, data)?,
+        Place::Cell(cell) if !is_split(space, data) => put_whole(space, *cell, data)?,
+        Place::Big { segments, .. } if is_split(space, data) => put_segments(space, segments, data)?,
         _ => false,
     };
     if in_place {
@@ -107,7 +110,8 @@ fn inline(data: &[u8], size: u32) -> Fields {
 fn store_split(space: &mut Space, data: &[u8]) -> Result<CellOffset, EditError> {
     let mut list = Vec::new();
     for segment in data.chunks(LONGEST_SIMPLE) {
-        list.extend(space.allocate(segment)?.0.to_le_bytes());
+        let padded = [segment, &[0; SPARE]].concat();
+        list.extend(space.allocate(&padded)?.0.to_le_bytes());
     }
     let count = u16::try_from(data.chunks(LONGEST_SIMPLE).len()).map_err(|_| EditError::Full(data.len()))?;
     let list = space.allocate(&list)?;
@@ -115,22 +119,28 @@ fn store_split(space: &mut Space, data: &[u8]) -> Result<CellOffset, EditError> 
     space.allocate(&record)
 }
 
-/// Writes data into cells that there are, if they are as many as needed and each has the room.
-fn put_all(space: &mut Space, cells: &[CellOffset], data: &[u8]) -> Result<bool, HiveError> {
-    let pieces: Vec<&[u8]> = match cells {
-        [_] => vec![data],
-        _ => data.chunks(LONGEST_SIMPLE).collect(),
-    };
-    if pieces.len() != cells.len() {
+/// Writes data into the cell that there is, if it has the room.
+fn put_whole(space: &mut Space, cell: CellOffset, data: &[u8]) -> Result<bool, HiveError> {
+    let fits = space.capacity(cell)? >= data.len();
+    if fits {
+        space.put(cell, 0, data)?;
+    }
+    Ok(fits)
+}
+
+/// Writes data into the segments that there are, if they are as many as needed and each has the room.
+fn put_segments(space: &mut Space, cells: &[CellOffset], data: &[u8]) -> Result<bool, HiveError> {
+    let segments: Vec<&[u8]> = data.chunks(LONGEST_SIMPLE).collect();
+    if segments.len() != cells.len() {
         return Ok(false);
     }
-    for (cell, piece) in cells.iter().zip(&pieces) {
-        if space.capacity(*cell)? < piece.len() {
+    for (cell, segment) in cells.iter().zip(&segments) {
+        if space.capacity(*cell)? < segment.len().saturating_add(SPARE) {
             return Ok(false);
         }
     }
-    for (cell, piece) in cells.iter().zip(&pieces) {
-        space.put(*cell, 0, piece)?;
+    for (cell, segment) in cells.iter().zip(&segments) {
+        space.put(*cell, 0, segment)?;
     }
     Ok(true)
 }

@@ -1,10 +1,8 @@
 //! Entries of logs of Windows 8.1 and later (`HvLE`): the pages of one write, checked by two hashes.
 
-use super::marvin32;
+use super::marvin32::{self, LOG_SEED};
 use crate::registry::bytes::{index, u32_at, u64_at};
 
-/// The seed that Windows hashes entries with.
-const SEED: u64 = 0x82ef_4d88_7a4e_55c5;
 /// Where the references to pages start; the hash of everything from here on is in the part before.
 const REFERENCES: usize = 40;
 /// What the hash of the fields covers: all of them but itself.
@@ -36,8 +34,8 @@ impl<'l> Entry<'l> {
         let size = index(u32_at(bytes, 4)?);
         let entry = bytes.get(..size).filter(|_| size.is_multiple_of(SECTOR))?;
         let content = entry.get(REFERENCES..)?;
-        if marvin32::hash(SEED, content) != u64_at(entry, 24)?
-            || marvin32::hash(SEED, entry.get(..FIELDS)?) != u64_at(entry, 32)?
+        if marvin32::hash(LOG_SEED, content) != u64_at(entry, 24)?
+            || marvin32::hash(LOG_SEED, entry.get(..FIELDS)?) != u64_at(entry, 32)?
         {
             return None;
         }

@@ -9,8 +9,11 @@ use crate::registry::bytes::u32_at;
 /// Marks the end of the data; the rest of the last double word is zero.
 const END: u8 = 0x80;
 
+/// The seed that Windows hashes log entries with.
+pub const LOG_SEED: u64 = 0x82ef_4d88_7a4e_55c5;
+
 /// The hash of `data` under `seed`.
-pub(super) fn hash(seed: u64, data: &[u8]) -> u64 {
+pub fn hash(seed: u64, data: &[u8]) -> u64 {
     let bytes = seed.to_le_bytes();
     let mut state = State {
         low: u32_at(&bytes, 0).unwrap_or_default(),

@@ -10,7 +10,7 @@ mod dirty_map;
 mod entry;
 mod error;
 mod header;
-mod marvin32;
+pub mod marvin32;
 mod plan;
 mod recover;
 mod sequence;
