@@ -2,8 +2,7 @@
 
 mod common;
 
-use common::bins;
-use common::hives::{self, NewHive, utf16};
+use common::hives::{self, NewHive, bins, utf16};
 use common::model::Model;
 use drivers_inject::registry::edit::{EditError, Editor};
 use drivers_inject::registry::{Hive, ValueType};

@@ -1,6 +1,10 @@
 //! Hives: made with libhivex from a minimal one, and read back by it.
 
-pub(crate) use super::bins::seal as fix_checksum;
+#[path = "bins.rs"]
+pub(crate) mod bins;
+
+pub(crate) use bins::seal as fix_checksum;
+
 use super::volumes::{run, run_with_input};
 use drivers_inject::registry::{Hive, HiveError, Key};
 use std::fmt::Write;

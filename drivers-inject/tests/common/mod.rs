@@ -1,7 +1,6 @@
 //! Lays volumes out as a disk.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
-pub(crate) mod bins;
 pub(crate) mod hives;
 pub(crate) mod model;
 #[path = "../../../disk/tests/volumes/mod.rs"]
