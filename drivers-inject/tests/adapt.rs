@@ -371,7 +371,7 @@ fn a_hive_that_was_not_written_completely_needs_its_logs() {
     hives::fix_checksum(&mut dirty);
     let (.., plan) = plan_of(&windows("6.1", &dirty));
     let finding = only(&plan);
-    assert_eq!((finding.kind, finding.effect), (Kind::DirtyRegistry, Effect::Refusal));
+    assert_eq!((finding.kind, finding.effect), (Kind::DirtyRegistry, Effect::Skip));
     assert!(finding.what.contains(".LOG1"), "{}", finding.what);
     assert_eq!(plan.edits, []);
 }
@@ -383,14 +383,20 @@ fn what_cannot_be_edited_in_place_is_refused() {
     let (disk, layout) = disk_of(vec![(Fat, tree.fat(16))]);
     let plan = adapt::plan(&disk, &layout, Options::default());
     let finding = only(&plan);
-    assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Refusal));
+    assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Skip));
     assert!(finding.what.contains("not supported on this kind"), "{}", finding.what);
     assert_eq!(plan.edits, []);
+
+    // One that can be is adapted all the same.
+    let (disk, layout) = disk_of(vec![(Fat, tree.fat(16)), (Ntfs, tree.ntfs(12, ""))]);
+    let plan = adapt::plan(&disk, &layout, Options::default());
+    assert_eq!(plan.findings[0].effect, Effect::Skip);
+    assert_eq!((edits(&plan), plan.edits[0].partition), (vec![MSAHCI.to_owned()], 2));
 
     // No room for keys in the file that there is.
     let (.., plan) = plan_of(&windows("5.1", &xp().build()));
     let finding = only(&plan);
-    assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Refusal));
+    assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Skip));
     assert!(
         finding.what.contains("bytes more than its file has"),
         "{}",
@@ -547,12 +553,33 @@ fn a_damaged_hive_is_refused_or_edited_but_never_more() {
         }
         let (disk, layout) = disk_of(vec![(Ntfs, volume)]);
         let plan = adapt::plan(&disk, &layout, Options::default());
-        if plan.refusals().next().is_some() {
+        if plan.findings.iter().any(|finding| finding.effect == Effect::Skip) {
             refused += 1;
-            assert_eq!(plan.edits, []);
+            assert_eq!((&plan.edits[..], plan.bytes()), (&[][..], 0));
         } else {
             apply(&plan, &*memory(&disk)).unwrap();
         }
     }
     assert!(refused > 20, "only {refused} of 200 damaged hives were refused");
+}
+
+#[test]
+fn the_second_copy_of_windows_2000_is_kept_the_same() {
+    let mut hive = xp().build();
+    hive.extend(vec![0; 64 << 10]);
+    let tree = windows("5.0", &hive).file("Windows/System32/config/SYSTEM.ALT", &hive);
+    let (disk, _, plan) = plan_of(&tree);
+    let changed = memory(&disk);
+    apply(&plan, &*changed).unwrap();
+    let window = disk::io::Window::new(changed as Arc<dyn ReadAt>, 1 << 20..disk.size()).unwrap();
+    let mut fs = disk::guestfs::open(Ntfs, Arc::new(window)).unwrap().unwrap();
+    let new = fs.read(SYSTEM, 1 << 24).unwrap();
+    assert!(new != hive);
+    assert!(fs.read("Windows/System32/config/SYSTEM.ALT", 1 << 24).unwrap() == new);
+
+    let mut other = hive.clone();
+    other[5000] ^= 1;
+    let (.., plan) = plan_of(&windows("5.0", &hive).file("Windows/System32/config/SYSTEM.ALT", &other));
+    assert_eq!((only(&plan).kind, only(&plan).effect), (Kind::Registry, Effect::Skip));
+    assert!(only(&plan).what.contains("SYSTEM.ALT"));
 }

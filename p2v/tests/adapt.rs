@@ -179,3 +179,90 @@ fn a_machine_that_has_run_is_refused() {
     }
     assert_eq!(sha256(&machine.join("disk0.adapted.qcow2")), overlay);
 }
+
+#[test]
+fn a_hibernated_machine_is_refused_until_its_session_may_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = [b"HIBR".to_vec(), noise(7, 20_000)].concat();
+    let tree = tree(&windows_7().build(), &software("Windows 7 Professional", "6.1", "7601"));
+    let before = tree
+        .file("hiberfil.sys", &session)
+        .ntfs_with(VOLUME, &["-p", "2048"], "");
+    let machine = machine(folder.path(), &before);
+    refused(
+        &machine,
+        &[],
+        &["saved session", "Nothing is changed", "--discard-hibernation", "lost"],
+    );
+    refused(&machine, &["--dry-run"], &["saved session"]);
+    assert!(!machine.join("disk0.adapted.qcow2").exists());
+    let inspected = run(p2v("inspect").arg(&machine));
+    assert!(inspected.contains("--discard-hibernation"), "{inspected}");
+
+    let report = adapted(&machine, &["--discard-hibernation"]);
+    assert_eq!(report["edits"].as_array().unwrap().len(), 9);
+    let volume = folder.path().join("volume");
+    fs::write(&volume, volume_of(&machine, "disk0.adapted.qcow2", before.len())).unwrap();
+    let now = ntfscat(&volume, "hiberfil.sys");
+    assert!(now[..4096].iter().all(|byte| *byte == 0));
+    assert_eq!(now[4096..], session[4096..]);
+    // ntfs-3g would mount it for writing now; it does not where a session is saved (its code for that is 14).
+    let probe = |volume: &Path| {
+        start(Command::new("ntfs-3g.probe").arg("--readwrite").arg(volume))
+            .status
+            .code()
+    };
+    assert_eq!(probe(&volume), Some(0));
+    fs::write(&volume, &before).unwrap();
+    assert_eq!(probe(&volume), Some(14));
+    assert_eq!(adapted(&machine, &[])["status"], "adapted-already");
+    // The capture still has the session.
+    assert_eq!(volume_of(&machine, "disk0.qcow2", before.len()), before);
+}
+
+#[test]
+fn what_an_interrupted_run_left_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path(), &windows_7_volume(&windows_7().build()));
+    let partial = machine.join("disk0.adapted.qcow2.partial");
+    let create = ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "disk0.qcow2"];
+    run(Command::new("qemu-img").args(create).arg(&partial));
+    run(Command::new("qemu-io").args(["-c", "write -q -P 7 0 1M"]).arg(&partial));
+    adapted(&machine, &[]);
+    assert!(!partial.exists());
+    let mut start = vec![0; 1 << 20];
+    let raw = machine.with_extension("raw");
+    run(Command::new("qemu-img")
+        .args(["convert", "-O", "raw"])
+        .args([&machine.join("disk0.adapted.qcow2"), &raw]));
+    std::os::unix::fs::FileExt::read_exact_at(&fs::File::open(raw).unwrap(), &mut start, 0).unwrap();
+    assert_ne!(start[..512], [7; 512]);
+}
+
+#[test]
+fn a_disk_without_a_known_system_needs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 2);
+    let machine = folder.path().join("oldpc");
+    capture(&disk, &machine, &[]);
+    let report = adapted(&machine, &[]);
+    assert_eq!(report["status"], "nothing-to-do");
+    assert!(!machine.join("disk0.adapted.qcow2").exists());
+}
+
+#[test]
+fn a_broken_registry_is_refused_and_nothing_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hive = windows_7().build();
+    hive.truncate(6000);
+    let machine = machine(folder.path(), &windows_7_volume(&hive));
+    refused(&machine, &[], &["left as it is", "cut off"]);
+    let names: Vec<_> = fs::read_dir(&machine)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !names.iter().any(|name| name.to_string_lossy().contains("adapted")),
+        "{names:?}"
+    );
+}

@@ -117,3 +117,27 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     assert_eq!(output.status.code(), Some(3));
     assert!(errors(&output).contains("2048"), "{}", errors(&output));
 }
+
+#[test]
+fn a_running_machine_is_not_adapted_and_an_adapted_disk_is_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let adapted = machine.join("disk0.adapted.qcow2");
+    let create = ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "disk0.qcow2"];
+    run(Command::new("qemu-img").args(create).arg(&adapted));
+    let running = launch(&machine, &["--ephemeral"]);
+    for more in [&[][..], &["--undo"]] {
+        let output = start(p2v("adapt").arg(&machine).args(more));
+        assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+        assert!(errors(&output).contains("is running"), "{}", errors(&output));
+    }
+    ends(running, &machine);
+    ends(launch(&machine, &[]), &machine);
+    let info = run(Command::new("qemu-img")
+        .args(["info", "-U"])
+        .arg(machine.join("disk0.now.qcow2")));
+    assert!(info.contains("backing file: disk0.adapted.qcow2"), "{info}");
+    let output = start(p2v("adapt").arg(&machine).arg("--undo"));
+    assert!(errors(&output).contains("has run already"), "{}", errors(&output));
+    assert!(adapted.exists());
+}

@@ -51,6 +51,8 @@ pub enum Effect {
     Note,
     /// The system may not start, or loses something.
     Warning,
+    /// This system is left as it is: it cannot be changed. Others on the disk are adapted.
+    Skip,
     /// Nothing is changed on this disk: a change could do harm.
     Refusal,
 }

@@ -7,7 +7,7 @@ use crate::machine::{ADAPTED, ADAPTED_RECORD, Adapted, Machine, rfc3339};
 use crate::report;
 use disk::ReadAt;
 use disk::qcow2::{Image, Overlay};
-use drivers_inject::adapt::{self, Options, Plan};
+use drivers_inject::adapt::{self, Effect, Options, Plan};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +73,8 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
     let looked_at = if there { adapted.path() } else { capture.clone() };
     let disk: Arc<dyn ReadAt> = Arc::new(Image::open(&looked_at)?);
     let plan = look(&disk, &looked_at, sector, options)?;
-    let status = if plan.refusals().next().is_some() {
+    let skipped = plan.findings.iter().any(|finding| finding.effect == Effect::Skip);
+    let status = if plan.refusals().next().is_some() || skipped && plan.edits.is_empty() && !there {
         Status::Refused
     } else if plan.edits.is_empty() && there {
         Status::AdaptedAlready

@@ -9,8 +9,9 @@ pub(crate) fn findings_text(findings: &[Finding]) -> String {
     for finding in findings {
         let word = match finding.effect {
             Effect::Refusal => "Stop    ",
+            Effect::Skip => "Skipped ",
             Effect::Warning => "Warning ",
-            _ => "Note    ",
+            Effect::Note => "Note    ",
         };
         let place = match (&finding.system, finding.partition) {
             (None, 0) => String::new(),

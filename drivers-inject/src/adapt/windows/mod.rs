@@ -54,7 +54,7 @@ pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System
             plan.edits.extend(result.edits);
             plan.writes.extend(result.writes);
         }
-        Err(error) => plan.findings.push(refusal(volume, system, &error)),
+        Err(error) => plan.findings.push(skip(volume, system, &error)),
     }
 }
 
@@ -212,8 +212,8 @@ fn generation_of_hive(registry: &Registry, set: &str) -> Result<Generation, Regi
     })
 }
 
-/// What cannot be changed safely is not changed at all.
-fn refusal(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding {
+/// A system that cannot be changed safely is not changed at all.
+fn skip(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding {
     let kind = match error {
         AdaptError::File(HiveFileError::Log(_)) => Kind::DirtyRegistry,
         _ => Kind::Registry,
@@ -224,6 +224,12 @@ fn refusal(volume: &MountedVolume, system: &System, error: &AdaptError) -> Findi
     let what: String = first.into_iter().flatten().chain(chars).collect();
     Finding {
         system: Some(system.name.clone()),
-        ..Finding::on_disk(kind, Effect::Refusal, volume.partition, what, "Nothing is changed.")
+        ..Finding::on_disk(
+            kind,
+            Effect::Skip,
+            volume.partition,
+            what,
+            "This system is left as it is.",
+        )
     }
 }
