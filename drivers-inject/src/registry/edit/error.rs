@@ -8,8 +8,8 @@ use crate::registry::HiveError;
 pub enum EditError {
     /// The hive is damaged, or no hive.
     #[error(
-        "{0}; p2v does not edit it: let Windows repair it on the old PC (start it, run `chkdsk`, shut it down) and \
-         capture the disk again"
+        "{0}; p2v does not edit it: start Windows on the old PC, which repairs its registry where it can, shut it down \
+         completely (`shutdown /s /t 0`) and capture the disk again"
     )]
     Hive(#[from] HiveError),
     /// The last write to the hive was not finished.

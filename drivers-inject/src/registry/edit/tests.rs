@@ -263,6 +263,62 @@ fn cells_that_two_structures_claim_are_refused() {
     );
 }
 
+/// A hive with another value in a field of a cell.
+fn changed(hive: &Hive, cell: CellOffset, at: usize, field: &[u8]) -> Vec<u8> {
+    let mut bytes = hive.clone().into_bytes();
+    let start = 4096 + cell.0 as usize + 4 + at;
+    bytes[start..start + field.len()].copy_from_slice(field);
+    bytes
+}
+
+#[test]
+fn what_stands_for_a_handle_has_no_values() {
+    let hive = Hive::parse(bins::every_kind(5)).unwrap();
+    let key = hive.key(r"One\Two").unwrap().unwrap().offset();
+    let hive = Hive::parse(changed(&hive, key, key::at::FLAGS, &[0x60])).unwrap();
+    let bytes = changed(&hive, key, key::at::VALUE_COUNT, &[0x50, 0, 0, 0x80]);
+    let mut editor = Editor::new(bytes.clone(), 0).unwrap();
+    assert_eq!(
+        editor
+            .hive()
+            .key(r"One\Two")
+            .unwrap()
+            .unwrap()
+            .values()
+            .unwrap()
+            .count(),
+        0
+    );
+    let set = editor.set_value(r"One\Two", "x", ValueType::Binary, &[]);
+    assert!(matches!(set, Err(EditError::PredefinedHandle(_))), "{set:?}");
+    assert_eq!(editor.delete_value(r"One\Two", "x"), Ok(false));
+    assert_eq!(editor.finish(), bytes);
+}
+
+#[test]
+fn keys_can_be_as_deep_as_windows_allows() {
+    let mut editor = editor();
+    let path = r"d\".repeat(511);
+    assert!(editor.create_key(&path).unwrap());
+    assert_eq!(editor.hive().walk().map(|key| key.unwrap().0).max(), Some(511));
+    assert_sound(&editor);
+    let deeper = editor.create_key(&format!("{path}d"));
+    assert!(matches!(deeper, Err(EditError::TooDeep(_))), "{deeper:?}");
+}
+
+#[test]
+fn a_security_descriptor_is_not_shared_more_than_can_be_counted() {
+    let hive = Hive::parse(bins::every_kind(5)).unwrap();
+    let security = hive.root().unwrap().security().unwrap().unwrap().offset();
+    let almost = (u32::MAX - 1).to_le_bytes();
+    let bytes = changed(&hive, security, crate::registry::security::REFERENCES, &almost);
+    let mut editor = Editor::new(bytes.clone(), 0).unwrap();
+    let two = editor.create_key(r"New\Newer");
+    assert!(matches!(two, Err(EditError::TooMany(_))), "{two:?}");
+    assert_eq!(editor.clone().finish(), bytes);
+    assert!(editor.create_key("New").unwrap());
+}
+
 /// Windows' own lists have the hashes and hints that we calculate, and are sorted as we sort them. The hives are
 /// strangers' and no part of this project: the folder that P2V_REAL_HIVES names has them.
 #[test]
