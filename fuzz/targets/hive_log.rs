@@ -9,8 +9,8 @@ mod bins;
 use drivers_inject::registry::Hive;
 use drivers_inject::registry::log::{marvin32, recover};
 
-/// One entry: sequence number, pages of bins, pages: where, how long (in 8 bytes), the byte they are filled with or a
-/// copy of what is there.
+/// One entry: how far its number is from the one that is due, how far its bins are from those of the hive (in pages),
+/// its pages: where, how long (in 8 bytes), the byte they are filled with or a copy of what is there.
 type Entry = (u8, u8, Vec<(u16, u8, Option<u8>)>);
 
 /// The entries of both logs; a log of the older format: its map, and the byte its pages are filled with.
@@ -32,9 +32,16 @@ fn base_block(hive: &[u8], kind: u8, sequence: u8) -> Vec<u8> {
     block
 }
 
-fn of_entries(hive: &[u8], entries: &[Entry]) -> Vec<u8> {
-    let mut log = base_block(hive, 6, entries.first().map_or(0, |entry| entry.0));
-    for (sequence, bins, pages) in entries {
+/// Most numbers follow each other, or no more than one entry would ever be replayed.
+fn off(far: u8) -> usize {
+    usize::from(far.saturating_sub(200))
+}
+
+fn of_entries(hive: &[u8], first: usize, entries: &[Entry]) -> Vec<u8> {
+    let mut log = base_block(hive, 6, u8::try_from(first % 256).expect("a byte"));
+    for (number, (jump, bins, pages)) in entries.iter().take(16).enumerate() {
+        let sequence = first + number + off(*jump);
+        let bins = (hive.len() / 4096 - 1).saturating_sub(1) + usize::from(bins.is_multiple_of(2)) + off(*bins);
         let mut references = Vec::new();
         let mut content = Vec::new();
         for (at, len, fill) in pages.iter().take(64) {
@@ -52,7 +59,7 @@ fn of_entries(hive: &[u8], entries: &[Entry]) -> Vec<u8> {
         let content = [references, content].concat();
         let size = (content.len() + 40).next_multiple_of(512);
         let mut entry = b"HvLE".to_vec();
-        for field in [size, 0, usize::from(*sequence), usize::from(*bins) * 4096, count] {
+        for field in [size, 0, sequence, bins * 4096, count] {
             entry.extend(u32::try_from(field).expect("small").to_le_bytes());
         }
         let mut content = content;
@@ -76,7 +83,10 @@ fn of_map(hive: &[u8], map: &[u8], fill: u8) -> Vec<u8> {
 libfuzzer_sys::fuzz_target!(|input: Input| {
     let (sequence, no_base, (first, second, map), (damage, cut)) = input;
     let mut hive = bins::every_kind(5);
-    let mut logs = vec![of_entries(&hive, &first), of_entries(&hive, &second)];
+    let mut logs = vec![
+        of_entries(&hive, usize::from(sequence.1), &first),
+        of_entries(&hive, usize::from(sequence.1) + first.len(), &second),
+    ];
     logs.extend(map.map(|(map, fill)| of_map(&hive, &map, fill)));
     for (log, at, word) in damage {
         let log = &mut logs[usize::from(log) % 2];
