@@ -5,6 +5,7 @@ pub(crate) mod hives;
 pub(crate) mod model;
 #[path = "../../../disk/tests/volumes/mod.rs"]
 pub(crate) mod volumes;
+pub(crate) mod windows;
 
 use disk::guestfs::GuestFs;
 use disk::layout::{DiskLayout, PartitionContents};

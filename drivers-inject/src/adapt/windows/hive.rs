@@ -44,15 +44,22 @@ impl HiveFile {
         let path = config(folder, "SYSTEM");
         let original = volume.fs.read(&path, HIVE_LIMIT)?;
         let mut logs = Vec::new();
+        let mut unreadable = None;
         for name in ["SYSTEM.LOG1", "SYSTEM.LOG2", "SYSTEM.LOG"] {
             match volume.fs.read(&config(folder, name), LOG_LIMIT) {
                 Ok(log) => logs.push(log),
                 Err(GuestFsError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => unreadable = Some(error),
             }
         }
         logs.retain(|log| !log.is_empty());
-        let recovered = log::recover(original.clone(), &logs)?;
+        let recovered = log::recover(original.clone(), &logs);
+        // Only a hive that needs its logs needs all of them.
+        let recovered = match (recovered, unreadable) {
+            (Ok(recovered), Some(error)) if recovered.entries > 0 => return Err(error.into()),
+            (Err(_), Some(error)) => return Err(error.into()),
+            (recovered, _) => recovered?,
+        };
         if let Some(more) = recovered
             .bytes
             .len()
