@@ -81,8 +81,3 @@ pub fn inspect(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> Findings {
     systems.sort_by_key(|system| system.partition);
     Findings { systems, unreadable }
 }
-
-/// The systems of [`inspect`] alone.
-pub fn find_systems(disk: &Arc<dyn ReadAt>, layout: &DiskLayout) -> Vec<System> {
-    inspect(disk, layout).systems
-}

@@ -4,12 +4,12 @@ mod common;
 
 use common::{Tree, disk_of};
 use disk::usedmap::VolumeKind::Fat;
-use drivers_inject::{Family, find_systems};
+use drivers_inject::{Family, inspect};
 
 /// The name of the only system on a FAT volume with this tree.
 fn name_of(tree: &Tree) -> Option<String> {
     let (disk, layout) = disk_of(vec![(Fat, tree.fat(16))]);
-    let mut systems = find_systems(&disk, &layout);
+    let mut systems = inspect(&disk, &layout).systems;
     assert!(systems.len() <= 1, "{systems:?}");
     let system = systems.pop()?;
     assert_eq!(system.family, Family::Dos);

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Tree, disk_of};
 use disk::usedmap::VolumeKind::Ext;
-use drivers_inject::{Family, find_systems};
+use drivers_inject::{Family, inspect};
 
 /// An ELF header for `machine` (e_machine of the System V ABI).
 fn elf(machine: u8) -> Vec<u8> {
@@ -29,7 +29,7 @@ fn debian_with_merged_usr_is_found_through_its_links() {
         .link("bin", "usr/bin");
     for kind in ["ext2", "ext3", "ext4"] {
         let (disk, layout) = disk_of(vec![(Ext, tree.ext(kind, 8))]);
-        let systems = find_systems(&disk, &layout);
+        let systems = inspect(&disk, &layout).systems;
         assert_eq!(systems.len(), 1, "{kind}: {systems:?}");
         let system = &systems[0];
         assert_eq!(system.family, Family::Linux);
@@ -64,7 +64,7 @@ fn a_separate_usr_and_boot_make_one_system() {
         (Ext, usr.ext("ext4", 8)),
         (Ext, root.ext("ext4", 8)),
     ]);
-    let systems = find_systems(&disk, &layout);
+    let systems = inspect(&disk, &layout).systems;
     assert_eq!(systems.len(), 1, "{systems:?}");
     assert_eq!(systems[0].name, "Fedora 39 (Server)");
     assert_eq!(systems[0].edition.as_deref(), Some("Server Edition"));
@@ -96,7 +96,7 @@ fn systems_from_before_os_release_are_named() {
             .file("etc/passwd", "")
             .file("etc/fstab", "");
         let (disk, layout) = disk_of(vec![(Ext, tree.ext("ext3", 8))]);
-        let systems = find_systems(&disk, &layout);
+        let systems = inspect(&disk, &layout).systems;
         assert_eq!(systems[0].name, name);
         assert_eq!(systems[0].version.as_deref(), version);
     }
@@ -106,7 +106,7 @@ fn systems_from_before_os_release_are_named() {
 fn a_root_without_any_release_is_still_reported() {
     let tree = Tree::new().file("etc/fstab", "").file("etc/passwd", "");
     let (disk, layout) = disk_of(vec![(Ext, tree.ext("ext4", 8))]);
-    let systems = find_systems(&disk, &layout);
+    let systems = inspect(&disk, &layout).systems;
     assert_eq!(systems[0].name, "Linux");
     assert_eq!(systems[0].notes.len(), 1);
 }
@@ -115,5 +115,5 @@ fn a_root_without_any_release_is_still_reported() {
 fn a_volume_of_photos_is_no_system() {
     let tree = Tree::new().file("2004/beach.jpg", "x");
     let (disk, layout) = disk_of(vec![(Ext, tree.ext("ext4", 8))]);
-    assert!(find_systems(&disk, &layout).is_empty());
+    assert!(inspect(&disk, &layout).systems.is_empty());
 }

@@ -5,7 +5,7 @@ mod common;
 use common::hives::{self, NewHive, utf16};
 use common::{Tree, disk_of};
 use disk::usedmap::VolumeKind::{Fat, Ntfs};
-use drivers_inject::{Family, System, find_systems};
+use drivers_inject::{Family, System, inspect};
 
 const CURRENT: &str = r"Microsoft\Windows NT\CurrentVersion";
 
@@ -77,7 +77,7 @@ fn windows(folder: &str, software: &NewHive, system: &NewHive) -> Tree {
 
 fn only_system(kind: disk::usedmap::VolumeKind, volume: Vec<u8>) -> System {
     let (disk, layout) = disk_of(vec![(kind, volume)]);
-    let mut systems = find_systems(&disk, &layout);
+    let mut systems = inspect(&disk, &layout).systems;
     assert_eq!(systems.len(), 1, "{systems:?}");
     systems.remove(0)
 }
@@ -145,7 +145,7 @@ fn two_systems_on_one_disk_in_folders_of_any_name() {
     let first = windows("XP-Neu", &software_xp(), &system_xp()).file("BOOT.INI", boot);
     let second = windows("Systems/W2K", &two_thousand, &system_xp());
     let (disk, layout) = disk_of(vec![(Ntfs, first.ntfs(8, "")), (Ntfs, second.ntfs(8, ""))]);
-    let systems = find_systems(&disk, &layout);
+    let systems = inspect(&disk, &layout).systems;
     let names: Vec<_> = systems
         .iter()
         .map(|system| (system.partition, system.name.as_str()))
@@ -164,7 +164,7 @@ fn the_hibernation_file_of_a_separate_boot_volume_counts() {
     let boot = Tree::new().file("ntldr", "x").file("hiberfil.sys", "hibr");
     let windows = windows("WINDOWS", &software_xp(), &system_xp());
     let (disk, layout) = disk_of(vec![(Ntfs, boot.ntfs(4, "")), (Ntfs, windows.ntfs(8, ""))]);
-    let systems = find_systems(&disk, &layout);
+    let systems = inspect(&disk, &layout).systems;
     assert_eq!(systems.len(), 1);
     assert!(systems[0].notes[0].starts_with("hibernated"), "{:?}", systems[0].notes);
 }
