@@ -17,6 +17,8 @@ const SUPERBLOCK: u64 = 1024;
 /// More block groups than any real filesystem has (a 16 TiB one of 1 KiB blocks has 2 M): the crate allocates for
 /// all of them.
 const MOST_GROUPS: u64 = 4 << 20;
+/// Bytes of the smallest group descriptor: a volume cannot have more groups than it has room for these.
+const LEAST_DESCRIPTOR: u64 = 32;
 /// More names than this in one folder are not listed.
 const MOST_NAMES: usize = 1_000_000;
 
@@ -116,14 +118,10 @@ fn check_size(superblock: &[u8], size: u64) -> Result<(), GuestFsError> {
     if log_block_size > 6 || blocks_per_group == 0 {
         return Err(damaged("the superblock has an impossible block or group size"));
     }
-    let is_64bit = field(superblock, INCOMPAT) & 0x80 != 0;
-    let high = if is_64bit {
-        u64::from(field(superblock, 0x150))
-    } else {
-        0
-    };
-    let blocks = high << 32 | blocks;
-    if blocks / blocks_per_group > MOST_GROUPS {
+    // Without the 64bit feature the upper half means nothing and is zero; the crate adds it all the same.
+    let blocks = u64::from(field(superblock, 0x150)) << 32 | blocks;
+    let groups = blocks.div_ceil(blocks_per_group);
+    if groups > MOST_GROUPS || groups > size / LEAST_DESCRIPTOR {
         let reason = format!("the superblock speaks of {blocks} blocks in groups of {blocks_per_group}");
         return Err(damaged(format!("{reason}, on a volume of {size} bytes")));
     }
@@ -179,5 +177,28 @@ fn translate(error: Ext4Error, path: &str) -> GuestFsError {
             expected: "a folder",
         },
         error => damaged(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A superblock of `blocks` blocks of 1 KiB in groups of 8192, with the upper half of the count.
+    fn superblock(blocks: u32, upper: u32) -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        for (place, value) in [(0x4, blocks), (0x20, 8192), (0x150, upper)] {
+            bytes[place..place + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn counts_of_groups_that_cannot_be_are_refused() {
+        let size = 16 << 20;
+        assert!(check_size(&superblock(16 << 10, 0), size).is_ok());
+        // Also without the 64bit feature.
+        assert!(check_size(&superblock(16 << 10, 0xff), size).is_err());
+        assert!(check_size(&superblock(u32::MAX, 0), 1 << 10).is_err());
     }
 }
