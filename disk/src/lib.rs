@@ -13,6 +13,7 @@ pub mod layout;
 pub mod partition;
 pub mod qcow2;
 pub mod raw;
+pub mod scratch;
 pub mod source;
 pub mod usedmap;
 

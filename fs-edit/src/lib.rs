@@ -1,0 +1,80 @@
+//! Changes files inside guest filesystems on any [`disk::BlockDevice`]: nothing is mounted, no device node is needed.
+//!
+//! [`open`] → an [`Editor`] → [`finish`](Editor::finish). Until it is finished the volume may be inconsistent: work on
+//! a [`disk::scratch::Scratch`] or an overlay that is thrown away after an error.
+
+use disk::BlockDevice;
+use disk::usedmap::VolumeKind;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Why a file could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsEditError {
+    /// This kind of filesystem cannot be changed.
+    #[error("files on {0} cannot be changed by this version")]
+    Unsupported(String),
+    /// The filesystem is not in a state in which it may be changed: not closed, damaged, hibernated.
+    #[error("the {kind} filesystem must not be changed: {reason}")]
+    Unfit {
+        /// `ext4`, `NTFS`.
+        kind: &'static str,
+        /// Why, as the end of a sentence.
+        reason: String,
+    },
+    /// No such file or folder.
+    #[error("no file {0} on this volume")]
+    NotFound(String),
+    /// There is no room for what would be written.
+    #[error("the volume has {free} bytes free, and {path} needs {needed}")]
+    NoRoom {
+        /// Path inside the volume.
+        path: String,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The library could not do it.
+    #[error("{path} cannot be changed: {reason}")]
+    Failed {
+        /// Path inside the volume.
+        path: String,
+        /// The library's words.
+        reason: String,
+    },
+}
+
+/// A filesystem that is open for changes. Paths use `/` and start at the volume's root; NTFS ignores case. Symbolic
+/// links inside the volume are followed, for all but the last part in [`remove`](Editor::remove) and
+/// [`rename`](Editor::rename).
+pub trait Editor {
+    /// The whole file, at most `limit` bytes.
+    fn read(&mut self, path: &str, limit: u64) -> Result<Vec<u8>, FsEditError>;
+
+    /// Makes `data` the contents of a file. One that is there keeps its owner, mode, times of creation, security
+    /// descriptor and extended attributes; a new one belongs to root (ext: mode 0644), or inherits (NTFS).
+    fn write(&mut self, path: &str, data: &[u8]) -> Result<(), FsEditError>;
+
+    /// Adds `data` at the end of a file that is there.
+    fn append(&mut self, path: &str, data: &[u8]) -> Result<(), FsEditError>;
+
+    /// Makes a folder, and those above it; one that is there is left as it is.
+    fn create_folder(&mut self, path: &str) -> Result<(), FsEditError>;
+
+    /// Removes a file.
+    fn remove(&mut self, path: &str) -> Result<(), FsEditError>;
+
+    /// Gives a file another name in its folder; `name` has no slash, and must not be there.
+    fn rename(&mut self, path: &str, name: &str) -> Result<(), FsEditError>;
+
+    /// Writes everything out and closes the filesystem.
+    fn finish(self: Box<Self>) -> Result<(), FsEditError>;
+}
+
+/// Opens the filesystem of `kind` that lies in `range` (bytes) of `device`.
+pub fn open(kind: VolumeKind, device: Arc<dyn BlockDevice>, range: Range<u64>) -> Result<Box<dyn Editor>, FsEditError> {
+    let _ = (device, range);
+    Err(FsEditError::Unsupported(format!("{kind:?}")))
+}
