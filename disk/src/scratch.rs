@@ -7,8 +7,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Written bytes are kept in blocks of this size, in bytes; changes are told in such blocks, too.
+/// Written bytes are kept in blocks of this size, in bytes.
 const BLOCK: u64 = 4096;
+/// Changes are told in blocks of this size, the least that a disk writes.
+const SECTOR: usize = 512;
 
 /// A disk of which a part was written to, in memory only. The disk below is never written.
 pub struct Scratch {
@@ -53,7 +55,7 @@ impl Scratch {
         *self.blocks.write().unwrap_or_else(PoisonError::into_inner) = snapshot.0;
     }
 
-    /// What differs from the disk below, in ascending order; neighbouring blocks are one change up to 1 MiB.
+    /// The sectors that differ from the disk below, in ascending order; neighbouring ones are one change up to 1 MiB.
     pub fn changes(&self) -> io::Result<Vec<Change>> {
         const LONGEST: usize = 1 << 20;
         let blocks = self.snapshot().0;
@@ -62,19 +64,24 @@ impl Scratch {
             let offset = number.saturating_mul(BLOCK);
             let mut before = vec![0; after.len()];
             self.below.read_at(offset, &mut before)?;
-            if *before == *after {
-                continue;
-            }
-            match changes.last_mut() {
-                Some(last) if last.end() == offset && last.after.len() < LONGEST => {
-                    last.before.extend(before);
-                    last.after.extend_from_slice(&after);
+            let mut sector = offset;
+            for (before, after) in before.chunks(SECTOR).zip(after.chunks(SECTOR)) {
+                let offset = sector;
+                sector = sector.saturating_add(u64::try_from(after.len()).unwrap_or(u64::MAX));
+                if before == after {
+                    continue;
                 }
-                _ => changes.push(Change {
-                    offset,
-                    before,
-                    after: after.to_vec(),
-                }),
+                match changes.last_mut() {
+                    Some(last) if last.end() == offset && last.after.len() < LONGEST => {
+                        last.before.extend_from_slice(before);
+                        last.after.extend_from_slice(after);
+                    }
+                    _ => changes.push(Change {
+                        offset,
+                        before: before.to_vec(),
+                        after: after.to_vec(),
+                    }),
+                }
             }
         }
         Ok(changes)

@@ -6,6 +6,7 @@ use disk::guestfs::{self, GuestFs};
 use disk::io::Window;
 use disk::layout::{DiskLayout, PartitionContents};
 use disk::usedmap::VolumeKind;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The most that is read of a text file: configuration files have a few KiB.
@@ -24,6 +25,18 @@ pub(crate) struct MountedVolume {
 }
 
 impl MountedVolume {
+    /// Where it lies on the disk, in bytes.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.bytes.size())
+    }
+
+    /// Opens its files anew, after its bytes have changed.
+    pub(crate) fn reopen(&mut self) {
+        if let Ok(Some(fs)) = guestfs::open(self.kind, Arc::clone(&self.bytes)) {
+            self.fs = fs;
+        }
+    }
+
     /// A small text file, if it is there and can be read. Bytes that are not UTF-8 are replaced.
     pub(crate) fn text(&mut self, path: &str) -> Option<String> {
         let bytes = self.fs.read(path, TEXT_LIMIT).ok()?;

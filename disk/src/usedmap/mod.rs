@@ -16,6 +16,7 @@ use signature::Signature;
 use std::io;
 
 pub use ntfs::{NtfsState, ntfs_state};
+pub use swap::{SwapSession, swap_session};
 
 /// What was recognised on a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -114,6 +115,7 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
         Signature::Swap => swap::map(volume)?,
         Signature::Other(name) => {
             let mut whole = Volume::whole(VolumeKind::Other, *name, size);
+            whole.uuid = signature::uuid_of(name, volume)?;
             whole.copy_whole(
                 size,
                 format!("free space of {name} cannot be told apart yet: copied whole"),

@@ -2,7 +2,7 @@
 //!
 //! Source: the magic numbers are those of each format's own documentation; util-linux's `libblkid` knows the same ones.
 
-use crate::bytes::Fields;
+use crate::bytes::{Fields, uuid};
 use crate::io::ReadAt;
 use std::io;
 
@@ -103,6 +103,20 @@ pub(super) fn all<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Vec<Signature>> 
         found.extend(weak.map(|(name, ..)| Signature::Other(name)));
     }
     Ok(found)
+}
+
+/// The UUID of what is copied whole, where it is known where that stands.
+///
+/// Source: `xfs_dsb` and `btrfs_super_block` in Linux, the LUKS1 and LUKS2 on-disk format specifications.
+pub(super) fn uuid_of<D: ReadAt + ?Sized>(name: &str, volume: &D) -> io::Result<Option<String>> {
+    let start = read_part(volume, 0, START)?;
+    let fields = Fields(&start);
+    Ok(match name {
+        "XFS" => uuid(fields.array(32)),
+        "Btrfs" => uuid(fields.array(0x1_0020)),
+        "LUKS" => fields.text(168, 40),
+        _ => None,
+    })
 }
 
 /// Page size and whether it is a hibernation image, if there is a swap signature at the end of a first page of that size.

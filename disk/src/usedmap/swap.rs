@@ -49,3 +49,37 @@ pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
         .push("what was swapped out is not copied, only the header".to_owned());
     Ok(volume)
 }
+
+/// Bytes of a signature of swap space.
+const MARK: usize = 10;
+
+/// A hibernated system in swap space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwapSession {
+    /// Where its mark is, in bytes from the start of the swap space.
+    pub offset: u64,
+    /// The mark that a starting system looks for.
+    pub mark: [u8; 10],
+    /// The signature that was there before, if it was kept: with it in place there is swap space and no session.
+    pub original: Option<[u8; 10]>,
+}
+
+/// The hibernated system in this volume, if it is swap space with one.
+pub fn swap_session<D: ReadAt + ?Sized>(device: &D) -> io::Result<Option<SwapSession>> {
+    let mut bytes = vec![0; usize::try_from(device.size().min(MAX_PAGE)).unwrap_or(0)];
+    device.read_at(0, &mut bytes)?;
+    let header = Fields(&bytes);
+    let Some((page, true)) = swap_page(header) else {
+        return Ok(None);
+    };
+    let page = usize::try_from(page).unwrap_or(0);
+    let at = page.saturating_sub(MARK);
+    // `struct swsusp_header` ends in the original signature and the mark; TuxOnIce has another header.
+    let original: [u8; MARK] = header.array(at.saturating_sub(MARK));
+    let known = [*b"SWAPSPACE2", *b"SWAP-SPACE"].contains(&original);
+    Ok(Some(SwapSession {
+        offset: u64::try_from(at).unwrap_or(0),
+        mark: header.array(at),
+        original: known.then_some(original),
+    }))
+}

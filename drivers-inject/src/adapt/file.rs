@@ -1,6 +1,6 @@
 //! Changes of a file's bytes, turned into writes to the disk.
 
-use super::plan::Write;
+use super::edited::Write;
 use crate::volumes::MountedVolume;
 use disk::guestfs::{GuestFsError, Placement};
 

@@ -41,6 +41,24 @@ pub enum Kind {
     SeveralSystems,
     /// A system that this version does not adapt.
     NotAdapted,
+    /// A change that was found to be impossible: no room, a filesystem that must not be changed.
+    CannotBeChanged,
+    /// The disk cannot be read where that is needed.
+    Unreadable,
+    /// A filesystem's journal holds changes that were not carried out yet.
+    Journal,
+    /// A member of a RAID array.
+    Raid,
+    /// A physical volume of LVM.
+    Lvm,
+    /// A boot entry whose start files lack the drivers of the machine's disk.
+    StartFiles,
+    /// A configuration names a device in a way that will not be true any more, or that of another computer.
+    DeviceName,
+    /// The boot loader cannot be changed offline.
+    BootLoader,
+    /// Something that the old computer's hardware had and the new one has not.
+    OldHardware,
 }
 
 /// What follows from a finding, unless an option says otherwise.

@@ -3,6 +3,7 @@
 use super::finding::{Effect, Finding};
 use crate::{System, Unreadable};
 use disk::BlockDevice;
+use disk::scratch::Change;
 use serde::Serialize;
 use std::io;
 
@@ -25,15 +26,6 @@ pub struct Edit {
     pub why: String,
 }
 
-/// Bytes to be replaced. The same number of bytes, always.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Write {
-    /// First byte on the disk.
-    pub(super) offset: u64,
-    pub(super) before: Vec<u8>,
-    pub(super) after: Vec<u8>,
-}
-
 /// What is on a disk, what stands in the way, and what would be changed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
@@ -45,9 +37,11 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// The changes.
     pub edits: Vec<Edit>,
+    /// Addresses of network cards that settings of the systems depend on: the machine's cards should have them.
+    pub addresses: Vec<String>,
     /// The same changes as bytes.
     #[serde(skip)]
-    pub(super) writes: Vec<Write>,
+    pub(super) writes: Vec<Change>,
 }
 
 /// Why a plan was not carried out.

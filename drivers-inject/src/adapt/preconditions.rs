@@ -1,6 +1,7 @@
 //! What a disk's layout says before any file is looked at.
 
 use super::finding::{Effect, Finding, Kind};
+use super::sentence;
 use crate::System;
 use disk::layout::{DiskLayout, PartitionContents};
 
@@ -108,11 +109,4 @@ pub(super) fn of_several(systems: &[System]) -> Option<Finding> {
 fn has_type(contents: &PartitionContents, types: &[&str]) -> bool {
     let partition = contents.partition.as_ref();
     partition.is_some_and(|partition| types.contains(&partition.type_code.as_str()))
-}
-
-/// With a capital letter.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(chars).collect()
 }

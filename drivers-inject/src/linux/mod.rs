@@ -11,23 +11,52 @@ use release::Release;
 /// no distribution that we know.
 const PROGRAMS: [&str; 5] = ["bin/sh", "sbin/init", "bin/bash", "lib/systemd/systemd", "bin/busybox"];
 
+/// Where a Linux is: indexes into the volumes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The volume with its root folder.
+    pub(crate) root: usize,
+    /// The volume with its `/usr`, if that is another one.
+    pub(crate) usr: Option<usize>,
+}
+
 /// The Linux systems on these volumes. A system may be spread over several: what its root lacks is looked for on
 /// a volume that looks like its `/usr`.
-pub(crate) fn find(volumes: &mut [MountedVolume]) -> Vec<System> {
+pub(crate) fn locate(volumes: &mut [MountedVolume]) -> Vec<Place> {
+    let roots: Vec<bool> = volumes.iter_mut().map(is_root).collect();
+    let usr = volumes.iter_mut().position(is_usr);
+    let mut places = Vec::new();
+    for (root, _) in roots.iter().enumerate().filter(|(_, is_root)| **is_root) {
+        let whole = volumes.get_mut(root).is_some_and(|volume| volume.fs.exists("usr/bin"));
+        let usr = usr.filter(|_| !whole);
+        places.push(Place { root, usr });
+    }
+    places
+}
+
+/// What the systems at these places are.
+pub(crate) fn describe_all(volumes: &mut [MountedVolume], places: &[Place]) -> Vec<System> {
     let mut systems = Vec::new();
-    for place in 0..volumes.len() {
-        let (before, rest) = volumes.split_at_mut(place);
-        let Some((root, after)) = rest.split_first_mut() else {
-            continue;
+    for place in places {
+        let (root, usr) = match place.usr {
+            Some(usr) => match volumes.get_disjoint_mut([place.root, usr]) {
+                Ok([root, usr]) => (root, Some(usr)),
+                Err(_) => continue,
+            },
+            None => match volumes.get_mut(place.root) {
+                Some(root) => (root, None),
+                None => continue,
+            },
         };
-        if !is_root(root) {
-            continue;
-        }
-        let mut others = before.iter_mut().chain(after);
-        let usr = others.find_map(|other| is_usr(other).then_some(other));
         systems.push(describe(root, usr));
     }
     systems
+}
+
+/// The Linux systems on these volumes.
+pub(crate) fn find(volumes: &mut [MountedVolume]) -> Vec<System> {
+    let places = locate(volumes);
+    describe_all(volumes, &places)
 }
 
 /// Whether this is the root of a Linux system: it has `/etc` with accounts or mounts, or a release file.
@@ -46,9 +75,8 @@ fn is_usr(volume: &mut MountedVolume) -> bool {
         && volume.fs.exists("share")
 }
 
-fn describe(root: &mut MountedVolume, usr: Option<&mut MountedVolume>) -> System {
+fn describe(root: &mut MountedVolume, mut usr: Option<&mut MountedVolume>) -> System {
     let mut notes = Vec::new();
-    let mut usr = usr.filter(|_| !root.fs.exists("usr/bin"));
     let release = Release::read(root, "").or_else(|| Release::of_usr(usr.as_deref_mut()?));
     let architecture = executable::architecture(&mut *root.fs, &PROGRAMS)
         .or_else(|| executable::architecture(&mut *root.fs, &["usr/bin/sh", "usr/sbin/init"]))

@@ -3,6 +3,7 @@
 use super::control;
 use crate::cli::AdaptArgs;
 use crate::error::{Failure, Result, print, print_json};
+use crate::machine::settings::{self, Setting};
 use crate::machine::{ADAPTED, ADAPTED_RECORD, Adapted, Machine, rfc3339};
 use crate::report;
 use disk::ReadAt;
@@ -36,6 +37,8 @@ enum Status {
 #[derive(Serialize)]
 struct Report<'a> {
     status: Status,
+    /// What is changed in `machine.toml`.
+    machine: &'a [Setting],
     #[serde(flatten)]
     plan: &'a Plan,
 }
@@ -49,6 +52,8 @@ struct Record<'a> {
     created: String,
     /// The file that it is an overlay on.
     capture: &'a str,
+    /// What was changed in `machine.toml`.
+    machine: &'a [Setting],
     #[serde(flatten)]
     plan: &'a Plan,
 }
@@ -73,6 +78,7 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
     let looked_at = if there { adapted.path() } else { capture.clone() };
     let disk: Arc<dyn ReadAt> = Arc::new(Image::open(&looked_at)?);
     let plan = look(&disk, &looked_at, sector, options)?;
+    let settings = settings::of_addresses(&machine, &plan.addresses);
     let skipped = plan.findings.iter().any(|finding| finding.effect == Effect::Skip);
     let status = if plan.refusals().next().is_some() || skipped && plan.edits.is_empty() && !there {
         Status::Refused
@@ -85,10 +91,11 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
     } else if there {
         return Err(again(args, &plan));
     } else {
-        make(&adapted, &capture, &machine, &plan, sector, options)?;
+        make(&adapted, &capture, &machine, &settings, &plan, sector, options)?;
+        settings::apply(&args.folder, &settings)?;
         Status::Adapted
     };
-    tell(args, status, &plan)?;
+    tell(args, status, &settings, &plan)?;
     match status {
         Status::Refused => Err(Failure::refused("nothing was changed, for the reasons above")),
         _ => Ok(()),
@@ -106,6 +113,7 @@ fn make(
     adapted: &Adapted,
     capture: &Path,
     machine: &Machine,
+    settings: &[Setting],
     plan: &Plan,
     sector: u32,
     options: Options,
@@ -114,6 +122,7 @@ fn make(
         p2v: env!("CARGO_PKG_VERSION"),
         created: rfc3339(SystemTime::now()),
         capture: machine.disks.first().map_or("", |disk| &disk.file),
+        machine: settings,
         plan,
     };
     let record = serde_json::to_vec_pretty(&record).map_err(|error| Failure::failed(error.to_string()))?;
@@ -149,6 +158,7 @@ fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options) -> 
 }
 
 fn undo(args: &AdaptArgs, adapted: &Adapted) -> Result<()> {
+    settings::revert(&args.folder, &adapted.settings())?;
     let there = adapted.remove()?;
     let status = if there { Status::Undone } else { Status::NothingToUndo };
     if args.json {
@@ -161,9 +171,10 @@ fn undo(args: &AdaptArgs, adapted: &Adapted) -> Result<()> {
     })
 }
 
-fn tell(args: &AdaptArgs, status: Status, plan: &Plan) -> Result<()> {
+fn tell(args: &AdaptArgs, status: Status, settings: &[Setting], plan: &Plan) -> Result<()> {
     if args.json {
-        return print_json(&Report { status, plan });
+        let machine = settings;
+        return print_json(&Report { status, machine, plan });
     }
     let folder = args.folder.display();
     let mut text = String::new();
@@ -175,6 +186,12 @@ fn tell(args: &AdaptArgs, status: Status, plan: &Plan) -> Result<()> {
     }
     text.push_str(&report::findings_text(&plan.findings));
     text.push_str(&report::edits_text(&plan.edits));
+    for setting in settings
+        .iter()
+        .filter(|_| matches!(status, Status::Adapted | Status::DryRun))
+    {
+        text.push_str(&format!("{}\n", setting.text()));
+    }
     let changes = report::count(plan.edits.len(), "change");
     text.push_str(&match status {
         Status::Adapted => format!(

@@ -1,6 +1,7 @@
 //! The overlay that `p2v adapt` makes, and its record: they appear whole or not at all.
 
 use super::folder::{ADAPTED, ADAPTED_RECORD, NOW, give_away, partial};
+use super::settings::Setting;
 use crate::error::{Failure, Result};
 use disk::qcow2::{Overlay, OverlayOptions};
 use rustix::fs::{CWD, RenameFlags};
@@ -28,6 +29,18 @@ impl Adapted {
 
     fn record(&self) -> PathBuf {
         self.folder.join(ADAPTED_RECORD)
+    }
+
+    /// The changes of `machine.toml` that its record speaks of; none if there is no record that can be read.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        #[derive(serde::Deserialize)]
+        struct Record {
+            #[serde(default)]
+            machine: Vec<Setting>,
+        }
+        let text = fs::read(self.record()).unwrap_or_default();
+        let record = serde_json::from_slice::<Record>(&text);
+        record.map(|record| record.machine).unwrap_or_default()
     }
 
     fn unfinished(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! What the captured PC was: from the computer p2v runs on if that is the PC itself, else from the disk.
 
-use super::{Disk, Firmware, FoundSystem, Geometry, Machine, Nic, Origin, Rtc, geometry};
+use super::{Controller, Disk, Firmware, FoundSystem, Geometry, Machine, Nic, Origin, Rtc, geometry};
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use disk::partition::Scheme;
@@ -88,6 +88,7 @@ fn describe_disk(info: &SourceInfo, disk: &dyn ReadAt, layout: &DiskLayout) -> D
         physical_sector: info.physical_sector,
         model: ascii(info.model.as_deref(), 40).unwrap_or_else(|| "P2V HARDDISK".to_owned()),
         serial: ascii(info.serial.as_deref(), 20).unwrap_or_else(|| "P2V00001".to_owned()),
+        controller: Controller::Ide,
         table: table.to_owned(),
         table_id: layout.table.disk_id.clone(),
         geometry: Some(geometry),

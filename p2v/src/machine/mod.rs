@@ -4,6 +4,7 @@ mod adapted;
 mod folder;
 mod geometry;
 mod identity;
+pub(crate) mod settings;
 mod template;
 
 pub(crate) use adapted::Adapted;
@@ -102,6 +103,9 @@ pub(crate) struct Disk {
     pub(crate) model: String,
     /// IDENTIFY serial number, at most 20 ASCII characters.
     pub(crate) serial: String,
+    /// The controller it hangs on.
+    #[serde(default)]
+    pub(crate) controller: Controller,
     /// `mbr`, `gpt` or `none`.
     pub(crate) table: String,
     /// MBR signature or GPT disk GUID.
@@ -110,6 +114,15 @@ pub(crate) struct Disk {
     /// What INT 13h reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) geometry: Option<Geometry>,
+}
+
+/// A disk controller of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Controller {
+    /// IDE, as the PIIX3 has it: what every system since the 1990s has a driver for.
+    #[default]
+    Ide,
 }
 
 /// Cylinders, heads, sectors as the PC BIOS reports them (INT 13h function 8).

@@ -32,6 +32,11 @@ pub(super) const COMMENTS: &[(&str, &str, &str)] = &[
     ),
     (
         "disks",
+        "controller",
+        "The disk controller; this version has \"ide\" only.",
+    ),
+    (
+        "disks",
         "table",
         "Partition table and its identity, by which some systems find their partitions.",
     ),

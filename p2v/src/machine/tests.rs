@@ -1,6 +1,6 @@
 use super::*;
 
-fn sample() -> Machine {
+pub(super) fn sample() -> Machine {
     Machine {
         name: "old \"PC\" # 1".to_owned(),
         created: "2026-11-22T15:04:05Z".to_owned(),
@@ -25,6 +25,7 @@ fn sample() -> Machine {
             physical_sector: 512,
             model: "ST3120026A".to_owned(),
             serial: "[x] = 5".to_owned(),
+            controller: Controller::Ide,
             table: "mbr".to_owned(),
             table_id: Some("1234abcd".to_owned()),
             geometry: Some(Geometry {

@@ -1,8 +1,9 @@
 //! boot.ini of Windows NT to 2003: `rdisk(N)` counts the disks of the BIOS, and this one is the first now.
 
+use super::super::edited::Edited;
 use super::super::file::rewrite;
 use super::super::finding::{Effect, Finding, Kind};
-use super::super::plan::{Edit, Plan};
+use super::super::plan::Edit;
 use crate::System;
 use crate::volumes::MountedVolume;
 use disk::guestfs::GuestFsError;
@@ -13,10 +14,11 @@ const LIMIT: u64 = 64 << 10;
 const WHY: &str = "the disk is the only one, so that the BIOS counts it as the first";
 
 /// Makes the boot.ini on each volume name the first disk, if it names another one throughout.
-pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System], plan: &mut Plan) {
+pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System]) -> Edited {
+    let mut edited = Edited::default();
     // From Vista on nobody reads a boot.ini that is left over.
     let Some(system) = systems.iter().find(|system| may_use_it(system)) else {
-        return;
+        return edited;
     };
     for volume in volumes {
         let Ok(before) = volume.fs.read(FILE, LIMIT) else {
@@ -34,8 +36,8 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System], 
                 let number = char::from(*number);
                 match rewrite(volume, FILE, &before, &after) {
                     Ok(writes) => {
-                        plan.writes.extend(writes);
-                        plan.edits.push(Edit {
+                        edited.writes.extend(writes);
+                        edited.edits.push(Edit {
                             system: system.name.clone(),
                             partition: volume.partition,
                             file: FILE.to_owned(),
@@ -45,25 +47,26 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System], 
                             why: WHY.to_owned(),
                         });
                     }
-                    Err(GuestFsError::NotInPlace { reason, .. }) => plan.findings.push(finding(
+                    Err(GuestFsError::NotInPlace { reason, .. }) => edited.findings.push(finding(
                         Effect::Warning,
                         format!("boot.ini names disk {number}, but this disk is the first one in the machine"),
                         &format!("It is left as it is ({reason}), and Windows will not start before it is changed."),
                     )),
-                    Err(error) => plan.findings.push(finding(
+                    Err(error) => edited.findings.push(finding(
                         Effect::Warning,
                         format!("boot.ini names disk {number}, and cannot be changed: {error}"),
                         "It is left as it is.",
                     )),
                 }
             }
-            _ => plan.findings.push(finding(
+            _ => edited.findings.push(finding(
                 Effect::Warning,
                 "boot.ini names several disks, of which this is one".to_owned(),
                 "It is left as it is; entries of rdisk(0) lead to this disk.",
             )),
         }
     }
+    edited
 }
 
 fn may_use_it(system: &System) -> bool {

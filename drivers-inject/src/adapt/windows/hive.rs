@@ -1,7 +1,7 @@
 //! The SYSTEM hive as a file: read with its transaction logs, and put back into its own clusters.
 
+use super::super::edited::Write;
 use super::super::file::rewrite;
-use super::super::plan::Write;
 use crate::registry::edit::{EditError, Editor};
 use crate::registry::log::{self, LogError};
 use crate::volumes::MountedVolume;

@@ -15,8 +15,10 @@ mod registry;
 mod system;
 
 use super::Options;
+use super::edited::Edited;
 use super::finding::{Effect, Finding, Kind};
-use super::plan::{Edit, Plan, Write};
+use super::plan::Edit;
+use super::sentence;
 use crate::System;
 use crate::volumes::MountedVolume;
 use crate::windows::Place;
@@ -37,33 +39,32 @@ enum Generation {
     Older,
 }
 
-/// Adds what one Windows needs to the plan.
-pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System, options: Options, plan: &mut Plan) {
-    let by_version = generation_of_version(system.version.as_deref());
-    if let Some(session) = place.session {
-        let modern = by_version.is_none_or(|generation| generation == Generation::Nt62);
-        preconditions::session(volumes, session, system, modern, options, plan);
-    }
-    let Some(volume) = volumes.get_mut(place.volume) else {
-        return;
+/// The session that a Windows has saved: what stands in the way, or its end if a person wants that.
+pub(super) fn session(volumes: &mut [MountedVolume], place: &Place, system: &System, options: Options) -> Edited {
+    let Some(session) = place.session else {
+        return Edited::default();
     };
-    plan.findings.extend(preconditions::volume_state(volume, system));
-    match edit(volume, &place.folder, system, by_version) {
-        Ok(result) => {
-            plan.findings.extend(result.findings);
-            plan.edits.extend(result.edits);
-            plan.writes.extend(result.writes);
-        }
-        Err(error) => plan.findings.push(skip(volume, system, &error)),
-    }
+    let generation = generation_of_version(system.version.as_deref());
+    let modern = generation.is_none_or(|generation| generation == Generation::Nt62);
+    preconditions::session(volumes, session, system, modern, options)
 }
 
-/// What the tables made of one Windows.
-#[derive(Default)]
-struct Edited {
-    findings: Vec<Finding>,
-    edits: Vec<Edit>,
-    writes: Vec<Write>,
+/// What one Windows needs.
+pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System) -> Edited {
+    let Some(volume) = volumes.get_mut(place.volume) else {
+        return Edited::default();
+    };
+    let state = preconditions::volume_state(volume, system);
+    let by_version = generation_of_version(system.version.as_deref());
+    let mut edited = match edit(volume, &place.folder, system, by_version) {
+        Ok(edited) => edited,
+        Err(error) => Edited {
+            findings: vec![skip(volume, system, &error)],
+            ..Edited::default()
+        },
+    };
+    edited.findings.extend(state);
+    edited
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +169,7 @@ fn finish(windows: Windows<'_>, file: HiveFile, system: &System) -> Result<Edite
         findings,
         edits,
         writes,
+        ..Edited::default()
     })
 }
 
@@ -218,10 +220,7 @@ fn skip(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding 
         AdaptError::File(HiveFileError::Log(_)) => Kind::DirtyRegistry,
         _ => Kind::Registry,
     };
-    let text = error.to_string();
-    let mut chars = text.chars();
-    let first = chars.next().map(char::to_uppercase);
-    let what: String = first.into_iter().flatten().chain(chars).collect();
+    let what = sentence(&error.to_string());
     Finding {
         system: Some(system.name.clone()),
         ..Finding::on_disk(

@@ -1,9 +1,11 @@
 //! What must be known of a Windows before it is changed: a saved session, a volume that was not closed.
 
 use super::super::Options;
+use super::super::edited::Edited;
 use super::super::file::rewrite_start;
 use super::super::finding::{Effect, Finding, Kind};
-use super::super::plan::{Edit, Plan};
+use super::super::plan::Edit;
+use super::super::sentence;
 use crate::System;
 use crate::volumes::MountedVolume;
 use crate::windows::{Session, hibernation};
@@ -14,17 +16,17 @@ const PAGE: u64 = 4096;
 const HIBERNATION_FILE: &str = "hiberfil.sys";
 const DISCARD: &str = "--discard-hibernation throws the saved session away: what was open in it and not saved is lost";
 
-/// Decides on a saved session. With a refusal in the plan, nothing is changed.
+/// Decides on a saved session. With a refusal among the findings, nothing is changed.
 pub(super) fn session(
     volumes: &mut [MountedVolume],
     session: Session,
     system: &System,
     modern: bool,
     options: Options,
-    plan: &mut Plan,
-) {
+) -> Edited {
+    let mut edited = Edited::default();
     let Some(volume) = volumes.get_mut(session.volume) else {
-        return;
+        return edited;
     };
     let partition = volume.partition;
     let what = hibernation::note(session.signature, modern);
@@ -34,18 +36,15 @@ pub(super) fn session(
         ..Finding::on_disk(Kind::Hibernated, effect, partition, sentence(&what), default)
     };
     if !options.discard_hibernation {
-        plan.findings.push(finding(
+        edited.findings.push(finding(
             Effect::Refusal,
             "Nothing is changed: a session that goes on does not know of changes and would damage the volume.",
         ));
-        return;
+        return edited;
     }
-    let known = plan
-        .edits
-        .iter()
-        .any(|edit| edit.partition == volume.partition && edit.file == HIBERNATION_FILE);
-    if known {
-        return;
+    // Another Windows of the same volume may have been here before.
+    if hibernation::signature(volume).is_none() {
+        return edited;
     }
     let zeroed = volume.fs.read_start(HIBERNATION_FILE, PAGE).and_then(|before| {
         let after = vec![0; before.len()];
@@ -53,13 +52,13 @@ pub(super) fn session(
     });
     match zeroed {
         Ok(writes) => {
-            plan.writes.extend(writes);
-            plan.findings.push(finding(
+            edited.writes.extend(writes);
+            edited.findings.push(finding(
                 Effect::Warning,
                 "As you asked, the session is thrown away: what was open in it and not saved is lost in the adapted \
                  machine. The capture keeps it.",
             ));
-            plan.edits.push(Edit {
+            edited.edits.push(Edit {
                 system: system.name.clone(),
                 partition: volume.partition,
                 file: HIBERNATION_FILE.to_owned(),
@@ -69,11 +68,12 @@ pub(super) fn session(
                 why: "the saved session must not go on after a change".to_owned(),
             });
         }
-        Err(error) => plan.findings.push(finding(
+        Err(error) => edited.findings.push(finding(
             Effect::Refusal,
             &format!("Nothing is changed: the session cannot be thrown away, since {error}."),
         )),
     }
+    edited
 }
 
 /// Reports a volume that Windows did not close.
@@ -102,11 +102,4 @@ pub(super) fn volume_state(volume: &MountedVolume, system: &System) -> Option<Fi
         system: Some(system.name.clone()),
         ..Finding::on_disk(Kind::UncleanVolume, Effect::Warning, volume.partition, what, default)
     })
-}
-
-/// With a capital letter.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(chars).collect()
 }
