@@ -3,6 +3,8 @@
 //! [`open`] → an [`Editor`] → [`finish`](Editor::finish). Until it is finished the volume may be inconsistent: work on
 //! a [`disk::scratch::Scratch`] or an overlay that is thrown away after an error.
 
+mod ntfs;
+
 use disk::BlockDevice;
 use disk::usedmap::VolumeKind;
 use std::ops::Range;
@@ -75,6 +77,8 @@ pub trait Editor {
 
 /// Opens the filesystem of `kind` that lies in `range` (bytes) of `device`.
 pub fn open(kind: VolumeKind, device: Arc<dyn BlockDevice>, range: Range<u64>) -> Result<Box<dyn Editor>, FsEditError> {
-    let _ = (device, range);
-    Err(FsEditError::Unsupported(format!("{kind:?}")))
+    match kind {
+        VolumeKind::Ntfs => Ok(Box::new(ntfs::Ntfs::open(device, range)?)),
+        _ => Err(FsEditError::Unsupported(format!("{kind:?}"))),
+    }
 }
