@@ -8,7 +8,10 @@ fn main() {
 fn ntfs() {
     const SHIM: &str = "src/ntfs/shim.c";
     println!("cargo::rerun-if-changed={SHIM}");
-    let library = match pkg_config::Config::new().atleast_version("2017.3.23").probe("libntfs-3g") {
+    let library = match pkg_config::Config::new()
+        .atleast_version("2017.3.23")
+        .probe("libntfs-3g")
+    {
         Ok(library) => library,
         Err(error) => {
             println!("cargo::error=libntfs-3g: {error}; it is in the Debian package ntfs-3g-dev");

@@ -39,6 +39,7 @@ fn le16(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::gives_on;
     use proptest::prelude::*;

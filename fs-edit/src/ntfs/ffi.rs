@@ -34,6 +34,8 @@ pub(super) struct Facts {
     pub(super) has_data: u8,
     pub(super) compressed: u8,
     pub(super) encrypted: u8,
+    /// Windows 10 keeps it compressed in another stream ("CompactOS").
+    pub(super) wof: u8,
 }
 
 unsafe extern "C" {

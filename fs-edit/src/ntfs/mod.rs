@@ -49,8 +49,8 @@ const NO_SPACE: i32 = 28;
 const SAVED_SESSION: i32 = 1;
 /// `EOPNOTSUPP`: what the library says of a log that is not closed.
 const OPEN_LOG: i32 = 95;
-/// Files below this may fit into their record and need no cluster.
-const MAY_BE_RESIDENT: u64 = 512;
+/// Bytes that must be left for what else grows with a file.
+const RESERVE: u64 = 64 << 10;
 /// Bytes that are read at once.
 const STEP: u64 = 1 << 20;
 /// The reparse tag of files that Windows 10 compressed ("CompactOS").
@@ -91,14 +91,19 @@ impl Ntfs {
         })?;
         let (major, minor) = volume.version();
         if major != 3 || minor > 1 {
-            return Err(unfit(format!("its version is {major}.{minor}, and only 3.0 and 3.1 are known")));
+            return Err(unfit(format!(
+                "its version is {major}.{minor}, and only 3.0 and 3.1 are known"
+            )));
         }
         Ok(Ntfs { volume, broken: false })
     }
 
     /// What `path` leads to. All folders above the last part must be there.
     fn entry(&mut self, path: &str) -> Result<Entry, FsEditError> {
-        let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let mut parts: Vec<&str> = path
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
         let last = parts.pop().ok_or_else(|| failed(path, "it is the root folder"))?;
         let mut folder = FileId::ROOT;
         for part in parts {
@@ -117,7 +122,10 @@ impl Ntfs {
         if name.len() > 255 || name.contains(&0) {
             return Ok(None);
         }
-        let file = self.volume.lookup(folder, &name).map_err(|failure| failed(path, failure.reason))?;
+        let file = self
+            .volume
+            .lookup(folder, &name)
+            .map_err(|failure| failed(path, failure.reason))?;
         match file {
             Some(file) if file.number() < FIRST_OF_USERS => Err(failed(path, "it is one of the files of NTFS itself")),
             // Two open copies of one record would overwrite each other.
@@ -145,7 +153,7 @@ impl Ntfs {
     fn plain_file(&mut self, path: &str, file: FileId) -> Result<Facts, FsEditError> {
         let facts = self.facts(path, file)?;
         let why = match facts {
-            Facts { reparse_tag: WOF, .. } => "Windows 10 has compressed it (CompactOS)",
+            Facts { reparse_tag: WOF, .. } | Facts { wof: 1.., .. } => "Windows 10 has compressed it (CompactOS)",
             Facts { reparse_tag: 1.., .. } => "it is a reparse point: a symbolic link, or kept somewhere else",
             Facts { folder: 1.., .. } => "it is a folder",
             Facts { encrypted: 1.., .. } => "it is encrypted",
@@ -158,9 +166,11 @@ impl Ntfs {
     /// Refuses what cannot fit before anything is changed. `taken`: bytes of clusters that can be used again.
     fn check_room(&self, path: &str, size: u64, taken: u64) -> Result<(), FsEditError> {
         let cluster = self.volume.cluster_size();
-        let needed = size.div_ceil(cluster).saturating_mul(cluster);
+        let clusters = size.div_ceil(cluster).saturating_mul(cluster);
+        // The master file table, the folder's index and the list of descriptors may have to grow, too.
+        let needed = clusters.saturating_add(cluster.saturating_mul(16).max(RESERVE));
         let free = self.volume.free();
-        if size >= MAY_BE_RESIDENT && needed > free.saturating_add(taken) {
+        if needed > free.saturating_add(taken) {
             let path = path.to_owned();
             return Err(FsEditError::NoRoom { path, needed, free });
         }
@@ -192,7 +202,11 @@ impl Ntfs {
     /// Makes an empty file or folder.
     fn create(&mut self, path: &str, entry: &Entry, is_folder: bool) -> Result<FileId, FsEditError> {
         self.check_name(path, &entry.name)?;
-        let descriptor = self.volume.descriptor(entry.folder).map_err(|failure| failed(path, failure.reason))?;
+        self.check_room(path, 0, 0)?;
+        let descriptor = self
+            .volume
+            .descriptor(entry.folder)
+            .map_err(|failure| failed(path, failure.reason))?;
         let inherit = descriptor::gives_on(&descriptor, is_folder);
         let made = self.volume.create(entry.folder, &entry.name, is_folder, inherit);
         let made = self.changed(path, self.volume.cluster_size(), made)?;
@@ -223,7 +237,10 @@ impl Ntfs {
 
 impl Editor for Ntfs {
     fn read(&mut self, path: &str, limit: u64) -> Result<Vec<u8>, FsEditError> {
-        let file = self.entry(path)?.file.ok_or_else(|| FsEditError::NotFound(path.to_owned()))?;
+        let file = self
+            .entry(path)?
+            .file
+            .ok_or_else(|| FsEditError::NotFound(path.to_owned()))?;
         let size = bytes(self.plain_file(path, file)?.size);
         if size > limit {
             let what = format!("it has {size} bytes, more than the {limit} that are read here");
@@ -256,7 +273,10 @@ impl Editor for Ntfs {
             Some(file) => bytes(self.plain_file(path, file)?.allocated),
             None => 0,
         };
-        self.check_room(path, size, taken)?;
+        // What gets no larger needs no room.
+        if entry.file.is_none() || size > taken {
+            self.check_room(path, size, taken)?;
+        }
         let file = match entry.file {
             Some(file) => file,
             None => self.create(path, &entry, false)?,
@@ -267,12 +287,18 @@ impl Editor for Ntfs {
 
     fn append(&mut self, path: &str, data: &[u8]) -> Result<(), FsEditError> {
         self.check_usable(path)?;
-        let file = self.entry(path)?.file.ok_or_else(|| FsEditError::NotFound(path.to_owned()))?;
+        let file = self
+            .entry(path)?
+            .file
+            .ok_or_else(|| FsEditError::NotFound(path.to_owned()))?;
         let facts = self.plain_file(path, file)?;
         let added = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        if facts.compressed == 0 {
-            self.check_room(path, bytes(facts.size).saturating_add(added), bytes(facts.allocated))?;
-        }
+        // A compressed file may take less, and a part of it is written anew.
+        let (size, taken) = match facts.compressed {
+            0 => (bytes(facts.size).saturating_add(added), bytes(facts.allocated)),
+            _ => (added, 0),
+        };
+        self.check_room(path, size, taken)?;
         let written = self.volume.write(file, data, true);
         self.changed(path, added, written)
     }
@@ -291,7 +317,15 @@ impl Editor for Ntfs {
                 }
                 None => {
                     let name = name::utf16(part);
-                    self.create(path, &Entry { folder, name, file: None }, true)?
+                    self.create(
+                        path,
+                        &Entry {
+                            folder,
+                            name,
+                            file: None,
+                        },
+                        true,
+                    )?
                 }
             };
         }
@@ -330,7 +364,9 @@ impl Editor for Ntfs {
 
     fn finish(self: Box<Self>) -> Result<(), FsEditError> {
         self.check_usable("the volume")?;
-        self.volume.close().map_err(|failure| failed("the volume", failure.reason))
+        self.volume
+            .close()
+            .map_err(|failure| failed("the volume", failure.reason))
     }
 }
 

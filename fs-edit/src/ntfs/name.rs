@@ -35,7 +35,17 @@ mod tests {
         assert_eq!(dos_name("VirtIO").as_deref(), Some("VIRTIO"));
         assert_eq!(dos_name("a.b").as_deref(), Some("A.B"));
         for long in [
-            "", ".x", "a.", "a.b.c", "a b", "ninechars.x", "a.long", "é.txt", "a+b", "[x]", "SYSTEM.LOG1",
+            "",
+            ".x",
+            "a.",
+            "a.b.c",
+            "a b",
+            "ninechars.x",
+            "a.long",
+            "é.txt",
+            "a+b",
+            "[x]",
+            "SYSTEM.LOG1",
         ] {
             assert_eq!(dos_name(long), None, "{long}");
         }

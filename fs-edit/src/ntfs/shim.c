@@ -47,6 +47,8 @@ struct fs_edit_facts {
 	uint8_t has_data;
 	uint8_t compressed;
 	uint8_t encrypted;
+	/* Whether it has the stream in which Windows 10 keeps a compressed file ("CompactOS"). */
+	uint8_t wof;
 };
 
 struct fs_edit_ntfs {
@@ -325,12 +327,12 @@ int fs_edit_ntfs_lookup(struct fs_edit_ntfs *self, uint64_t folder, const uint16
 	return error;
 }
 
-static void data_facts(ntfs_inode *ni, struct fs_edit_facts *facts)
+static int data_facts(ntfs_inode *ni, struct fs_edit_facts *facts)
 {
 	ntfs_attr *data = ntfs_attr_open(ni, AT_DATA, AT_UNNAMED, 0);
 
 	if (!data)
-		return;
+		return errno == ENOENT ? 0 : failure();
 	facts->has_data = 1;
 	facts->size = data->data_size;
 	facts->allocated = !NAttrNonResident(data) ? 0
@@ -339,13 +341,24 @@ static void data_facts(ntfs_inode *ni, struct fs_edit_facts *facts)
 	facts->compressed = (data->data_flags & ATTR_COMPRESSION_MASK) != const_cpu_to_le16(0);
 	facts->encrypted = (data->data_flags & ATTR_IS_ENCRYPTED) != const_cpu_to_le16(0);
 	ntfs_attr_close(data);
+	return 0;
 }
+
+/* WofCompressedData */
+static const ntfschar wof_stream[] = {
+	const_cpu_to_le16('W'), const_cpu_to_le16('o'), const_cpu_to_le16('f'), const_cpu_to_le16('C'),
+	const_cpu_to_le16('o'), const_cpu_to_le16('m'), const_cpu_to_le16('p'), const_cpu_to_le16('r'),
+	const_cpu_to_le16('e'), const_cpu_to_le16('s'), const_cpu_to_le16('s'), const_cpu_to_le16('e'),
+	const_cpu_to_le16('d'), const_cpu_to_le16('D'), const_cpu_to_le16('a'), const_cpu_to_le16('t'),
+	const_cpu_to_le16('a'),
+};
 
 int fs_edit_ntfs_facts(struct fs_edit_ntfs *self, uint64_t file, struct fs_edit_facts *facts)
 {
 	ntfs_inode *ni;
 	ntfs_attr *reparse;
 	le32 tag = const_cpu_to_le32(0);
+	int error = 0;
 
 	memset(facts, 0, sizeof(*facts));
 	errno = 0;
@@ -355,7 +368,9 @@ int fs_edit_ntfs_facts(struct fs_edit_ntfs *self, uint64_t file, struct fs_edit_
 	facts->attributes = le32_to_cpu(ni->flags);
 	facts->folder = (ni->mrec->flags & MFT_RECORD_IS_DIRECTORY) != const_cpu_to_le16(0);
 	if (!facts->folder)
-		data_facts(ni, facts);
+		error = data_facts(ni, facts);
+	facts->encrypted |= (ni->flags & FILE_ATTR_ENCRYPTED) != const_cpu_to_le32(0);
+	facts->wof = ntfs_attr_exist(ni, AT_DATA, wof_stream, sizeof(wof_stream) / sizeof(wof_stream[0])) != 0;
 	reparse = ntfs_attr_open(ni, AT_REPARSE_POINT, AT_UNNAMED, 0);
 	if (reparse) {
 		if (ntfs_attr_pread(reparse, 0, sizeof(tag), &tag) == sizeof(tag))
@@ -364,7 +379,9 @@ int fs_edit_ntfs_facts(struct fs_edit_ntfs *self, uint64_t file, struct fs_edit_
 			facts->reparse_tag = UINT32_MAX;
 		ntfs_attr_close(reparse);
 	}
-	return ntfs_inode_close(ni) ? failure() : 0;
+	if (ntfs_inode_close(ni) && !error)
+		error = failure();
+	return error;
 }
 
 /* Bytes that were read, or minus an errno value. */

@@ -97,8 +97,7 @@ impl Volume {
         let mut file = 0;
         let name_length = self.length(name.len())?;
         // SAFETY: the volume is open; the name has that many units; `file` is a place for the answer.
-        let code =
-            unsafe { ffi::fs_edit_ntfs_lookup(self.raw(), folder.0, name.as_ptr(), name_length, &raw mut file) };
+        let code = unsafe { ffi::fs_edit_ntfs_lookup(self.raw(), folder.0, name.as_ptr(), name_length, &raw mut file) };
         match self.result(code) {
             Ok(()) => Ok(Some(FileId(file))),
             Err(failure) if failure.code == NOT_FOUND => Ok(None),
@@ -140,9 +139,8 @@ impl Volume {
     pub(super) fn write(&mut self, file: FileId, data: &[u8], append: bool) -> Result<(), Failure> {
         let count = self.length(data.len())?;
         // SAFETY: the volume is open; `data` has that many bytes, which the library only reads.
-        let code = unsafe {
-            ffi::fs_edit_ntfs_write(self.raw(), file.0, data.as_ptr().cast(), count, c_int::from(append))
-        };
+        let code =
+            unsafe { ffi::fs_edit_ntfs_write(self.raw(), file.0, data.as_ptr().cast(), count, c_int::from(append)) };
         self.result(code)
     }
 
@@ -184,8 +182,7 @@ impl Volume {
     /// Makes a name that is also a valid DOS name count as both. `dos` is the name in capitals.
     pub(super) fn mark_dos(&mut self, folder: FileId, file: FileId, dos: &str) -> Result<(), Failure> {
         // SAFETY: the volume is open; `dos` has that many bytes.
-        let code =
-            unsafe { ffi::fs_edit_ntfs_mark_dos(self.raw(), folder.0, file.0, dos.as_ptr().cast(), dos.len()) };
+        let code = unsafe { ffi::fs_edit_ntfs_mark_dos(self.raw(), folder.0, file.0, dos.as_ptr().cast(), dos.len()) };
         self.result(code)
     }
 

@@ -1,4 +1,5 @@
 //! Judges of NTFS volumes that are not ours: the ntfs-3g programs, and a mount by ntfs-3g.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use super::volumes::run;
 use disk::ReadAt;
@@ -56,7 +57,10 @@ impl Disk {
         self.scratch.read_at(0, &mut disk).unwrap();
         let (before, rest) = disk.split_at(BEFORE);
         let (volume, behind) = rest.split_at(self.size);
-        assert!(before.iter().chain(behind).all(|byte| *byte == OTHER), "bytes beside the volume changed");
+        assert!(
+            before.iter().chain(behind).all(|byte| *byte == OTHER),
+            "bytes beside the volume changed"
+        );
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(volume).unwrap();
         file
@@ -115,7 +119,12 @@ pub(crate) fn expected(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, St
     let list = run(
         "coreutils",
         "sh",
-        &["-c", r#"cd "$1" && ls | sort -n | xargs sha256sum"#, "sh", folder.path().to_str().unwrap()],
+        &[
+            "-c",
+            r#"cd "$1" && ls | sort -n | xargs sha256sum"#,
+            "sh",
+            folder.path().to_str().unwrap(),
+        ],
     );
     let hashes = list.lines().map(|line| line.split_once(' ').unwrap().0.to_owned());
     text.lines().map(str::to_owned).zip(hashes).collect()
@@ -131,11 +140,48 @@ pub(crate) fn ntfscat(volume: &Path, path: &str) -> Vec<u8> {
 
 /// What ntfsinfo says of a file, attribute by attribute.
 pub(crate) fn ntfsinfo(volume: &Path, path: &str) -> String {
-    run("ntfs-3g", "ntfsinfo", &["-f", "-v", "-F", path, volume.to_str().unwrap()])
+    run(
+        "ntfs-3g",
+        "ntfsinfo",
+        &["-f", "-v", "-F", path, volume.to_str().unwrap()],
+    )
 }
 
 /// The lines of a text that start (after blanks) with one of these.
 pub(crate) fn lines(text: &str, starts: &[&str]) -> Vec<String> {
     let wanted = |line: &&str| starts.iter().any(|start| line.starts_with(start));
     text.lines().map(str::trim).filter(wanted).map(str::to_owned).collect()
+}
+
+/// Sets an extended attribute through the mount: a line for a script. (Debian package attr.)
+pub(crate) fn set(path: &str, name: &str, hex: &str) -> String {
+    format!("setfattr -n system.{name} -v 0x{hex} '{path}'\n")
+}
+
+/// Prints an extended attribute in hexadecimal.
+pub(crate) fn get(path: &str, name: &str) -> String {
+    format!("getfattr --only-values -n system.{name} '{path}' | od -An -v -tx1 | tr -d ' \\n'\n")
+}
+
+/// Where the record of a file starts in the volume, by ntfsinfo. The table must not be fragmented.
+pub(crate) fn record(volume: &Path, path: &str) -> usize {
+    let info = ntfsinfo(volume, path);
+    let (_, rest) = info.split_once("Dumping Inode ").unwrap();
+    let number: usize = rest.split_whitespace().next().unwrap().parse().unwrap();
+    let boot = std::fs::read(volume).unwrap();
+    let mft = u64::from_le_bytes(boot[0x30..0x38].try_into().unwrap());
+    usize::try_from(mft).unwrap() * usize::from(boot[0x0D]) * 512 + number * 1024
+}
+
+/// The clusters of a file that is not resident, in bytes from the start of the volume, as ntfscluster lists its runs.
+pub(crate) fn clusters(volume: &Path, path: &str) -> Vec<std::ops::Range<usize>> {
+    let text = run("ntfs-3g", "ntfscluster", &["-f", "-F", path, volume.to_str().unwrap()]);
+    let mut ranges = Vec::new();
+    for line in text.lines() {
+        let numbers: Vec<usize> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        if let [_, first, count] = numbers[..] {
+            ranges.push(first * 4096..(first + count) * 4096);
+        }
+    }
+    ranges
 }
