@@ -1,26 +1,52 @@
-//! Compiles the C parts and finds the libraries.
+//! Finds the C libraries and compiles the shims that stand between them and Rust.
+
+use std::path::PathBuf;
 
 fn main() {
     ext();
+    ntfs();
 }
 
 /// libext2fs, and the functions of ours that stand for its macros.
 fn ext() {
-    const SHIM: &str = "src/ext/shim.c";
-    println!("cargo::rerun-if-changed={SHIM}");
-    let find = |name: &str, version: &str| {
-        pkg_config::Config::new()
-            .atleast_version(version)
-            .probe(name)
-            .unwrap_or_else(|error| panic!("{name} is needed (Debian package libext2fs-dev): {error}"))
+    let Some(includes) = find("ext2fs", "1.46", "libext2fs-dev") else {
+        return;
     };
-    let library = find("ext2fs", "1.46");
     // The texts of errors.
-    find("com_err", "1.46");
+    if find("com_err", "1.46", "libext2fs-dev").is_some() {
+        shim("src/ext/shim.c", "p2v_ext_shim", &includes);
+    }
+    // The shim is a static library that needs the shared one, which must come behind it on the linker's command line.
+    println!("cargo::rustc-link-lib=ext2fs");
+    println!("cargo::rustc-link-lib=com_err");
+}
+
+/// libntfs-3g, and the shim for what its headers offer only as macros and structure fields.
+fn ntfs() {
+    let Some(includes) = find("libntfs-3g", "2017.3.23", "ntfs-3g-dev") else {
+        return;
+    };
+    shim("src/ntfs/shim.c", "p2v_ntfs_shim", &includes);
+    println!("cargo::rustc-link-lib=ntfs-3g");
+}
+
+/// The folders with a library's headers; without it, an error that names its Debian package.
+fn find(name: &str, version: &str, package: &str) -> Option<Vec<PathBuf>> {
+    match pkg_config::Config::new().atleast_version(version).probe(name) {
+        Ok(library) => Some(library.include_paths),
+        Err(error) => {
+            println!("cargo::error={name}: {error}; it is in the Debian package {package}");
+            None
+        }
+    }
+}
+
+fn shim(file: &str, name: &str, includes: &[PathBuf]) {
+    println!("cargo::rerun-if-changed={file}");
     cc::Build::new()
-        .file(SHIM)
-        .includes(&library.include_paths)
+        .file(file)
+        .includes(includes)
         .warnings(true)
         .extra_warnings(true)
-        .compile("p2v_ext_shim");
+        .compile(name);
 }

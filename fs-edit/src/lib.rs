@@ -4,6 +4,7 @@
 //! a [`disk::scratch::Scratch`] or an overlay that is thrown away after an error.
 
 mod ext;
+mod ntfs;
 
 use disk::BlockDevice;
 use disk::usedmap::VolumeKind;
@@ -90,6 +91,7 @@ pub fn replay_journal(
 pub fn open(kind: VolumeKind, device: Arc<dyn BlockDevice>, range: Range<u64>) -> Result<Box<dyn Editor>, FsEditError> {
     match kind {
         VolumeKind::Ext => ext::open(device, range),
+        VolumeKind::Ntfs => Ok(Box::new(ntfs::Ntfs::open(device, range)?)),
         _ => Err(FsEditError::Unsupported(format!("{kind:?}"))),
     }
 }

@@ -36,7 +36,10 @@ fn names_of_the_disk_become_uuids() {
     let folder = tempfile::tempdir().unwrap();
     let root = tree()
         .file("etc/fstab", FSTAB)
-        .file("etc/crypttab", "swap2 /dev/sda5 /dev/urandom swap\nother /dev/sdb3 none luks\n")
+        .file(
+            "etc/crypttab",
+            "swap2 /dev/sda5 /dev/urandom swap\nother /dev/sdb3 none luks\n",
+        )
         .file(
             "etc/default/grub",
             "GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"resume=/dev/sda5\"\nGRUB_DISABLE_LINUX_UUID=true\n",
@@ -85,7 +88,10 @@ fn names_of_the_disk_become_uuids() {
     let boot = volume_of(&machine, "disk0.adapted.qcow2", BOOT);
     assert_sound(&boot);
     let menu = GRUB_CFG
-        .replace("root=/dev/sda2 ro  resume=/dev/sda5", &format!("root=UUID={ROOT_UUID} ro  resume=UUID={SWAP_UUID}"))
+        .replace(
+            "root=/dev/sda2 ro  resume=/dev/sda5",
+            &format!("root=UUID={ROOT_UUID} ro  resume=UUID={SWAP_UUID}"),
+        )
         .replace("root=/dev/sda2 ro\n", &format!("root=PARTUUID={DISK_ID}-02 ro\n"));
     assert_eq!(cat(&boot, "/grub/grub.cfg"), menu);
 
@@ -122,8 +128,14 @@ fn what_belongs_to_the_old_hardware_is_put_aside() {
     let root = tree()
         .file("etc/fstab", format!("UUID={ROOT_UUID} / ext4 defaults 0 1\n"))
         .file("etc/udev/rules.d/70-persistent-net.rules", rule)
-        .file("etc/X11/xorg.conf", "Section \"Device\"\n  Identifier \"x\"\n  Driver \"nvidia\"\nEndSection\n")
-        .file("etc/lvm/devices/system.devices", "VERSION=1.1.1\nIDTYPE=sys_wwid IDNAME=naa.5 DEVNAME=/dev/sda3\n");
+        .file(
+            "etc/X11/xorg.conf",
+            "Section \"Device\"\n  Identifier \"x\"\n  Driver \"nvidia\"\nEndSection\n",
+        )
+        .file(
+            "etc/lvm/devices/system.devices",
+            "VERSION=1.1.1\nIDTYPE=sys_wwid IDNAME=naa.5 DEVNAME=/dev/sda3\n",
+        );
     let machine = machine(folder.path(), &root, &Options::default());
     let toml = fs::read_to_string(machine.join("machine.toml")).unwrap();
     let said = adapt(&machine, &[]);

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Needed to compile.
-const BUILD: &[&str] = &["gcc", "libc6-dev", "pkg-config"];
+const BUILD: &[&str] = &["gcc", "libc6-dev", "ntfs-3g-dev", "pkg-config"];
 /// Needed by `p2v launch`.
 const RUN: &[&str] = &["seabios"];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
     "arch-test",
+    "attr",
     "busybox-static",
     "cpio",
     "dosfstools",

@@ -23,7 +23,10 @@ const SIZE: u64 = 92 * MIB;
 /// What every Linux has.
 pub(crate) fn tree() -> Tree {
     Tree::new()
-        .file("etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\nVERSION_ID=11\n")
+        .file(
+            "etc/os-release",
+            "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\nVERSION_ID=11\n",
+        )
         .file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         .file("etc/hostname", "oldpc\n")
         .file("home/me/photo.jpg", noise(1, 300_000))
