@@ -21,8 +21,9 @@ const MENUS: [&str; 8] = [
 /// Entries of the Boot Loader Specification, type 1: a file each.
 const ENTRIES: &str = "boot/loader/entries";
 /// Files that boot menus are made from when the next kernel is installed, and GRUB's environment.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     "etc/default/grub",
+    "etc/initramfs-tools/conf.d/resume",
     "etc/kernel/cmdline",
     "etc/default/extlinux",
     "boot/grub/grubenv",
@@ -37,6 +38,8 @@ pub(super) struct Entry {
     pub(super) menu: usize,
     /// The kernel's path as the loader reads it.
     pub(super) kernel: String,
+    /// Its line.
+    pub(super) kernel_line: Option<usize>,
     /// The line with its arguments.
     pub(super) args: Option<usize>,
     /// The paths of its initramfs images, and the line of the last one.
@@ -116,6 +119,7 @@ fn read_entries(file: &TextFile, menu: usize) -> Vec<Entry> {
                 }
                 let path = rest.iter().find(|word| !word.starts_with("--"));
                 current.kernel = path.map(|path| (*path).to_owned()).unwrap_or_default();
+                current.kernel_line = Some(number);
                 if kernel_args::root_of(line).is_some() || current.args.is_none() {
                     current.args = Some(number);
                 }

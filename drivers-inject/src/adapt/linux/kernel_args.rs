@@ -3,8 +3,9 @@
 use super::names::{self, Mention, Names};
 use std::ops::Range;
 
-/// Arguments whose value is a device, by the kernel, initramfs-tools, dracut, mkinitcpio and genkernel.
-const KEYS: [&str; 5] = ["root", "resume", "real_root", "crypt_root", "cryptdevice"];
+/// Arguments whose value is a device, by the kernel, initramfs-tools, dracut, mkinitcpio and genkernel; `RESUME` is a
+/// setting of initramfs-tools.
+const KEYS: [&str; 6] = ["root", "resume", "RESUME", "real_root", "crypt_root", "cryptdevice"];
 
 /// An argument and its value, which ends at a space, a quote or a colon.
 struct Argument<'t> {
@@ -49,7 +50,7 @@ pub(super) fn mentions(line: &str) -> Vec<Mention> {
         Some(Mention {
             name: names::parse(argument.text)?,
             is_root: matches!(argument.key, "root" | "real_root"),
-            kind: (argument.key == "resume").then(|| "swap".to_owned()),
+            kind: argument.key.eq_ignore_ascii_case("resume").then(|| "swap".to_owned()),
         })
     };
     arguments(line).into_iter().filter_map(mention).collect()

@@ -8,6 +8,7 @@ mod boot;
 mod fstab;
 mod hardware;
 mod kernel_args;
+mod kernel_version;
 mod menus;
 mod names;
 pub(super) mod preconditions;
@@ -125,7 +126,7 @@ fn look(bench: &mut Bench, layout: &DiskLayout, tree: Tree, system: &System) -> 
         .any(|path| linux.tree.find(linux.volumes, path).is_some());
     fstab::edit(&mut linux, &names, systemd);
     fstab::edit_crypttab(&mut linux, &names);
-    start_files::edit(&mut linux, &mut menus, &loader);
+    start_files::edit(&mut linux, &mut menus, &names, &loader);
     menus::edit(&mut linux, menus, &names, &loader);
     hardware::edit(&mut linux);
     linux.edited

@@ -83,6 +83,14 @@ impl TextFile {
         }
     }
 
+    /// Replaces the first occurrence of a word in a line.
+    pub(super) fn replace_in_line(&mut self, number: usize, from: &str, to: &str, why: &'static str) {
+        let line = self.lines().nth(number).map(|(_, line)| line.replacen(from, to, 1));
+        if let Some(line) = line {
+            self.replace(number, &line, why);
+        }
+    }
+
     /// Replaces each line by what `edit` makes of it.
     pub(super) fn edit(&mut self, why: &'static str, mut edit: impl FnMut(&str) -> Option<String>) {
         let changed: Vec<(usize, String)> = self
