@@ -1,5 +1,7 @@
 //! Linux systems.
 
+mod initramfs;
+mod modules;
 mod release;
 
 use crate::volumes::MountedVolume;
