@@ -23,8 +23,13 @@ pub(crate) struct NewEntry {
 #[non_exhaustive]
 pub(crate) enum AppendError {
     /// There is something else.
-    #[error("{0} cannot be added to the initramfs: a part of its path is no folder there, or it is a folder itself")]
+    #[error(
+        "{0} cannot be added to the initramfs: a part of its path is no folder there, or it is itself a folder or a link to something else than a file"
+    )]
     NotAFolder(String),
+    /// The name is empty or has `..` in it.
+    #[error("{0:?} is no path for a file of an initramfs")]
+    Path(String),
     /// The format cannot say it.
     #[error("{0} cannot be added to the initramfs: its name or its contents are too long for a cpio archive")]
     TooLong(String),
@@ -86,9 +91,17 @@ fn archive(image: &Initramfs, files: &[NewEntry]) -> Result<Vec<u8>, AppendError
     let mut resolved = BTreeMap::new();
     for file in files {
         let not_a_folder = || AppendError::NotAFolder(file.path.clone());
+        if parts(&file.path).next().is_none() || parts(&file.path).any(|part| part == "..") {
+            return Err(AppendError::Path(file.path.clone()));
+        }
         let path = image.tree.resolve(&file.path, false).ok_or_else(not_a_folder)?;
-        if path.is_empty() || image.tree.kind(&path) == Some(Kind::Folder) {
-            return Err(not_a_folder());
+        match image.tree.kind(&path) {
+            Some(Kind::Folder) => return Err(not_a_folder()),
+            // The kernel replaces a link. One to a folder may be in the path of other files.
+            Some(Kind::Symlink) if !image.entry(&path).is_some_and(|end| end.kind() == Kind::File) => {
+                return Err(not_a_folder());
+            }
+            _ => {}
         }
         let mut above = path.as_str();
         while let Some((folder, _)) = above.rsplit_once('/') {
