@@ -28,7 +28,7 @@ mod tests;
 
 pub(crate) use append::{AppendError, NewEntry, append, check};
 pub(crate) use compression::Compression;
-pub(crate) use contents::{Modules, module_name, wanted};
+pub(crate) use contents::{Modules, module_name};
 pub(crate) use entry::{Entry, Kind};
 pub(crate) use error::{CpioProblem, InitramfsError};
 pub(crate) use generator::Generator;
