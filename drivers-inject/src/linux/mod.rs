@@ -1,5 +1,7 @@
 //! Linux systems.
 
+pub(crate) mod initramfs;
+pub(crate) mod modules;
 mod release;
 
 use crate::volumes::MountedVolume;
