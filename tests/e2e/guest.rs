@@ -7,6 +7,16 @@ use p2v_tests::{p2v, tool};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The machine folder that `cargo xtask test` captured and adapted, or fresh ones; the second value keeps it.
+fn adapted(recipe: &Debian) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    if let Some(folder) = std::env::var_os("P2V_CAPTURES") {
+        return Ok((Path::new(&folder).join(format!("{}-adapted", recipe.name())), None));
+    }
+    let (machine, keep) = captured(recipe)?;
+    p2v::adapt(&machine)?;
+    Ok((machine, keep))
+}
+
 /// The machine folder that `cargo xtask test` captured, or a fresh capture; the second value keeps it.
 fn captured(recipe: &Debian) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     let kvm = runner::kvm::probe();
@@ -87,5 +97,26 @@ fn a_captured_amd64_pc_reaches_its_login() -> Result<()> {
         !machine.join("disk0.now.qcow2").exists(),
         "an ephemeral session left an overlay"
     );
+    Ok(())
+}
+
+#[test]
+fn a_laptop_that_knows_nvme_alone_starts_when_it_is_adapted() -> Result<()> {
+    let (machine, _keep) = captured(&debian::laptop())?;
+    let mut guest = Guest::launch(&machine, &["--memory", "256", "--ephemeral"])?;
+    guest.wait_for("/dev/nvme0n1p1 does not exist")?;
+    guest.kill()?;
+
+    let (machine, _keep) = adapted(&debian::laptop())?;
+    let mut guest = Guest::launch(&machine, &["--memory", "256", "--ephemeral"])?;
+    guest.login("root", ROOT_PASSWORD)?;
+    guest.shell("cd /home/user/photos && sha256sum --quiet -c ../photos.sha256")?;
+    let disks = guest.shell("ls /sys/block; cat /proc/swaps")?;
+    ensure!(
+        disks.contains("sda") && disks.contains("/dev/sda5") && !disks.contains("nvme"),
+        "the disk is not where it should be, or its swap is not used: {disks}"
+    );
+    guest.type_line("poweroff")?;
+    guest.expect_end()?;
     Ok(())
 }

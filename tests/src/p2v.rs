@@ -59,3 +59,11 @@ pub fn command(subcommand: &str) -> Result<Command> {
 pub fn capture(disk: &Path, folder: &Path) -> Result<()> {
     tool::run(command("capture")?.arg(disk).arg("-o").arg(folder)).map(|_| ())
 }
+
+/// Adapts the machine in a folder.
+///
+/// # Errors
+/// If it cannot be adapted; the error has the command's output.
+pub fn adapt(folder: &Path) -> Result<()> {
+    tool::run(command("adapt")?.arg(folder)).map(|_| ())
+}

@@ -20,6 +20,10 @@ enum Name {
     DebianI386,
     /// Debian 12 amd64: GPT, BIOS boot partition, ext4, systemd
     DebianAmd64,
+    /// Debian 12 i386 that was on an NVMe disk, by its initramfs and its fstab
+    DebianLaptop,
+    /// Debian 12 i386 that names its disk /dev/sda
+    DebianNamed,
     /// NTFS and FAT32 partitions full of files
     Files,
     /// For the benchmark: ext4 with old data in its free blocks
@@ -43,6 +47,8 @@ fn make(name: Name) -> Result<PathBuf> {
     Ok(match name {
         Name::DebianI386 => debian::i386().disk()?.image,
         Name::DebianAmd64 => debian::amd64().disk()?.image,
+        Name::DebianLaptop => debian::laptop().disk()?.image,
+        Name::DebianNamed => debian::named().disk()?.image,
         Name::Files => files::disk()?.image,
         Name::Ext4Stale => stale::disk(Filesystem::Ext4, true)?,
         Name::Ext4Clean => stale::disk(Filesystem::Ext4, false)?,

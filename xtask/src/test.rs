@@ -75,9 +75,13 @@ fn guests() -> Result<()> {
     let captures = process::target_dir().join("captures");
     let _ = fs::remove_dir_all(&captures);
     fs::create_dir_all(&captures)?;
-    for recipe in [debian::i386(), debian::amd64()] {
+    for recipe in [debian::i386(), debian::amd64(), debian::laptop()] {
         p2v::capture(&recipe.disk()?.image, &captures.join(recipe.name()))?;
     }
+    let laptop = debian::laptop();
+    let adapted = captures.join(format!("{}-adapted", laptop.name()));
+    p2v::capture(&laptop.disk()?.image, &adapted)?;
+    p2v::adapt(&adapted)?;
     let live = rig::out_dir().join("serial.txt");
     let _ = fs::remove_file(&live);
     eprintln!("the guests' serial ports, live: {}", live.display());

@@ -107,7 +107,10 @@ pub(super) fn edit(linux: &mut Linux<'_>, menus: &mut Menus, names: &Names<'_>, 
 /// The entries that start this system, as far as their kernels can be found.
 fn starts<'e>(linux: &mut Linux<'_>, entries: &'e [Entry]) -> Vec<Start<'e>> {
     let mut starts = Vec::new();
-    for entry in entries.iter().filter(|entry| is_own(linux, entry)) {
+    for entry in entries {
+        if !is_own(linux, entry) {
+            continue;
+        }
         let Some(kernel) = linux.tree.find_for_loader(linux.volumes, &entry.kernel) else {
             continue;
         };
