@@ -6,8 +6,8 @@
 mod ext;
 mod ntfs;
 
-use disk::BlockDevice;
 use disk::usedmap::VolumeKind;
+use disk::{BlockDevice, ReadAt};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -85,6 +85,46 @@ pub fn replay_journal(
 ) -> Result<Option<u64>, FsEditError> {
     let _ = (kind, device, range);
     Ok(None)
+/// Whether a filesystem has a journal that must be replayed before files may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalState {
+    /// It has no journal.
+    None,
+    /// Nothing waits in it.
+    Clean,
+    /// See [`replay_journal`].
+    NeedsReplay,
+}
+
+/// What was replayed. Nothing, if nothing waited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// Complete transactions.
+    pub transactions: u64,
+    /// Blocks that were written to their places.
+    pub blocks: u64,
+    /// The number of a transaction that was complete, but has a wrong checksum. It and what came after it are lost; the
+    /// filesystem was marked as having errors, so that fsck checks it at the next start, and cannot be opened here.
+    pub damaged: Option<u32>,
+}
+
+/// Whether the journal of the filesystem of `kind` in `range` (bytes) of `device` must be replayed.
+pub fn journal_state(kind: VolumeKind, device: &dyn ReadAt, range: Range<u64>) -> Result<JournalState, FsEditError> {
+    match kind {
+        VolumeKind::Ext => ext::journal::state(device, range),
+        _ => Err(FsEditError::Unsupported(format!("{kind:?}"))),
+    }
+}
+
+/// Replays the journal of the filesystem of `kind` in `range` (bytes) of `device`, as the next mount would. If it cannot
+/// be replayed as a whole, nothing is written; only a writing that fails leaves half of it.
+pub fn replay_journal(kind: VolumeKind, device: &dyn BlockDevice, range: Range<u64>) -> Result<Replayed, FsEditError> {
+    match kind {
+        VolumeKind::Ext => ext::journal::replay(device, range),
+        _ => Err(FsEditError::Unsupported(format!("{kind:?}"))),
+    }
 }
 
 /// Opens the filesystem of `kind` that lies in `range` (bytes) of `device`.

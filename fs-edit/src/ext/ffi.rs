@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 unsafe extern "C" {
     fn p2v_ext_message(error: c_long) -> *const c_char;
+    fn p2v_ext_take_complaint() -> c_long;
     fn p2v_ext_error_kind(error: c_long) -> c_int;
     fn p2v_ext_open(device: *const c_void, out: *mut *mut c_void, why: *mut *const c_char) -> c_long;
     fn p2v_ext_abandon(fs: *mut c_void);
@@ -89,8 +90,14 @@ pub(super) enum CodeKind {
 }
 
 impl Code {
+    /// What a call returned, or what the library found wrong on the way without returning it.
     fn check(code: c_long) -> Result<(), Code> {
-        if code == 0 { Ok(()) } else { Err(Code(code)) }
+        // SAFETY: a function of this thread's own variable.
+        let complaint = unsafe { p2v_ext_take_complaint() };
+        match (code, complaint) {
+            (0, 0) => Ok(()),
+            (0, code) | (code, _) => Err(Code(code)),
+        }
     }
 
     pub(super) fn kind(self) -> CodeKind {

@@ -10,6 +10,7 @@
 
 mod bytes;
 mod ffi;
+pub(crate) mod journal;
 mod path;
 mod superblock;
 mod volume;

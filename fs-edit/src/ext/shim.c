@@ -4,8 +4,10 @@
  *
  * Source: ext2fs.h and "The EXT2FS Library" (libext2fs.texinfo) of e2fsprogs.
  */
+#include <et/com_err.h>
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,29 @@ int p2v_ext_device_write(void *device, uint64_t offset, const void *buf, size_t 
 
 /* The device that the next opening on this thread is for: an io_manager's open gets only a name. */
 static __thread void *opening;
+
+/*
+ * Some damage the library only tells com_err, which prints it, and goes on: a block number that cannot be, when
+ * blocks are freed or taken. The first such word since the last asking.
+ */
+static __thread errcode_t complaint;
+
+static void note_complaint(const char *who, errcode_t code, const char *format, va_list arguments)
+{
+	(void)who;
+	(void)format;
+	(void)arguments;
+	if (!complaint)
+		complaint = code ? code : EXT2_ET_CORRUPT_SUPERBLOCK;
+}
+
+long p2v_ext_take_complaint(void)
+{
+	errcode_t taken = complaint;
+
+	complaint = 0;
+	return taken;
+}
 
 static struct struct_io_manager manager;
 
@@ -244,6 +269,7 @@ long p2v_ext_open(void *device, void **out, const char **why)
 	errcode_t error;
 
 	*why = NULL;
+	set_com_err_hook(note_complaint);
 	opening = device;
 	error = ext2fs_open2("device", NULL, EXT2_FLAG_RW | EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP, 0, 0, &manager, &fs);
 	opening = NULL;

@@ -106,7 +106,7 @@ impl Image {
     pub fn complaint(&self) -> Option<String> {
         let out = output(Command::new("e2fsck").arg("-fn").arg(&self.path));
         let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-        (out.status.code() != Some(0)).then_some(text)
+        (out.status.code() != Some(0)).then(|| text.chars().take(4000).collect())
     }
 
     /// `debugfs` with a command that only reads.
@@ -117,8 +117,12 @@ impl Image {
     /// `debugfs` with commands that change the image.
     pub fn change(&self, requests: &str) {
         let script = self.folder.path().join("script");
+        // It cuts longer lines in two without a word.
+        assert!(requests.lines().all(|line| line.len() < 250));
         std::fs::write(&script, requests).unwrap();
-        run(Command::new("debugfs").arg("-w").arg("-f").arg(&script).arg(&self.path));
+        let mut command = Command::new("debugfs");
+        command.current_dir(self.folder.path()).arg("-w").arg("-f").arg(&script);
+        run(command.arg(&self.path));
     }
 
     /// A file's contents, by `debugfs`.
