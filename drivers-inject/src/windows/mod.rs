@@ -4,6 +4,8 @@ pub(crate) mod boot_ini;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
 pub(crate) mod cabinet;
 pub(crate) mod hibernation;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
+pub(crate) mod inf;
 mod product;
 mod system_hive;
 
