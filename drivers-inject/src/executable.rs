@@ -107,6 +107,18 @@ fn pe_checksum(file: &[u8], place: usize) -> u32 {
     sum.wrapping_add(u32::try_from(file.len()).unwrap_or(u32::MAX))
 }
 
+/// The Windows that a driver was built for, major and minor; (0, 0) if it cannot be told.
+///
+/// Source: Microsoft "PE Format", "Optional Header": `MajorSubsystemVersion` at 48.
+pub(crate) fn subsystem_version(file: &[u8]) -> (u32, u32) {
+    let half = |back: usize| -> Option<u32> {
+        let at = optional_header(file)?.0.checked_sub(back)?;
+        let bytes = file.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(u32::from(u16::from_le_bytes(bytes)))
+    };
+    (half(16).unwrap_or(0), half(14).unwrap_or(0))
+}
+
 /// The version in a file's resources, its four numbers from high to low; 0 if there is none.
 ///
 /// Source: Microsoft, `VS_FIXEDFILEINFO`: the signature, then the file's version in two halves at 8 and 12.
@@ -136,10 +148,16 @@ pub(crate) fn fake_driver(machine: u16, contents: &[u8], version: u64) -> Vec<u8
     file.extend(u32::try_from(version >> 32).unwrap().to_le_bytes());
     file.extend(u32::try_from(version & 0xFFFF_FFFF).unwrap().to_le_bytes());
     file.extend(contents);
-    let place = 0x80 + 24 + 64;
-    let checksum = pe_checksum(&file, place);
-    file[place..place + 4].copy_from_slice(&checksum.to_le_bytes());
+    set_checksum(&mut file);
     file
+}
+
+/// Makes the checksum of a driver file for tests right.
+#[cfg(test)]
+pub(crate) fn set_checksum(file: &mut [u8]) {
+    let place = 0x80 + 24 + 64;
+    let checksum = pe_checksum(file, place);
+    file[place..place + 4].copy_from_slice(&checksum.to_le_bytes());
 }
 
 #[cfg(test)]

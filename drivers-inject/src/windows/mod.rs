@@ -8,6 +8,8 @@ pub(crate) mod hibernation;
 pub(crate) mod inf;
 mod product;
 mod system_hive;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
+pub(crate) mod virtio;
 
 use crate::registry::Hive;
 use crate::volumes::MountedVolume;

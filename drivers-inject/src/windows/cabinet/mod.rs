@@ -6,8 +6,10 @@
 
 mod archive;
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod lzx;
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests;
 
 use crate::executable::{driver_fault, file_version};

@@ -9,10 +9,13 @@
 mod service;
 mod target;
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests;
 mod text;
 
-pub(crate) use service::{Data, Service, Setting};
+pub(crate) use service::Service;
+#[cfg_attr(not(test), expect(unused_imports, reason = "wired in by adapt"))]
+pub(crate) use service::{Data, Setting};
 pub(crate) use target::Target;
 
 use target::{Rank, number_of};

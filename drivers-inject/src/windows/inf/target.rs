@@ -71,6 +71,7 @@ pub(super) fn number_of(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests {
     use super::Target;
 

@@ -218,6 +218,7 @@ fn fields(line: &str) -> Option<Line> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
