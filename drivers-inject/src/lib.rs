@@ -7,6 +7,7 @@
 pub mod adapt;
 mod dos;
 mod executable;
+mod iso9660;
 mod linux;
 pub mod registry;
 mod volumes;

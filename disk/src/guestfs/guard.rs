@@ -79,7 +79,7 @@ thread_local! {
 /// The libraries index and subtract unchecked in places (fatfs 0.3.6 subtracts from cluster numbers below 2; ext4-view
 /// 1.0.0 asserts here and there), so that damaged metadata can make them panic. They hold no state that a panic leaves
 /// half changed but caches of what was read. The NTFS reader is ours and should never need it.
-fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
+pub fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     // A person who looks at a damaged disk should not read "thread 'main' panicked": what was caught is reported as an
     // error. Any other panic is shown as before.

@@ -14,6 +14,7 @@ use crate::io::ReadAt;
 use crate::usedmap::VolumeKind;
 use std::sync::Arc;
 
+pub use guard::catch_panic;
 pub use place::Placement;
 
 /// What can go wrong when a guest file is read.
