@@ -7,6 +7,8 @@
 pub mod adapt;
 mod dos;
 mod executable;
+#[doc(hidden)]
+pub mod fuzzing;
 mod linux;
 pub mod registry;
 mod volumes;

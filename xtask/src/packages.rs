@@ -17,6 +17,7 @@ const RUN: &[&str] = &["seabios"];
 const TEST: &[&str] = &[
     "arch-test",
     "busybox-static",
+    "bzip2",
     "cpio",
     "dosfstools",
     "e2fsprogs",
@@ -26,8 +27,11 @@ const TEST: &[&str] = &[
     "grub-common",
     "grub-pc-bin",
     "grub-rescue-pc",
+    "gzip",
+    "initramfs-tools-core",
     "kmod",
     "libhivex-bin",
+    "lz4",
     "man-db",
     "mmdebstrap",
     "mount",
@@ -40,6 +44,7 @@ const TEST: &[&str] = &[
     "qemu-utils",
     "time",
     "xorriso",
+    "xz-utils",
     "zstd",
 ];
 /// Those that must be of one version with `qemu-utils`.

@@ -1,7 +1,7 @@
 //! Linux systems.
 
-mod initramfs;
-mod modules;
+pub(crate) mod initramfs;
+pub(crate) mod modules;
 mod release;
 
 use crate::volumes::MountedVolume;
