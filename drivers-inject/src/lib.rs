@@ -8,6 +8,8 @@ pub mod adapt;
 mod dos;
 mod executable;
 mod iso9660;
+#[doc(hidden)]
+pub mod fuzzing;
 mod linux;
 pub mod registry;
 mod volumes;

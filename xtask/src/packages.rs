@@ -19,6 +19,7 @@ const TEST: &[&str] = &[
     "attr",
     "busybox-static",
     "cabextract",
+    "bzip2",
     "cpio",
     "dosfstools",
     "e2fsprogs",
@@ -29,8 +30,11 @@ const TEST: &[&str] = &[
     "grub-common",
     "grub-pc-bin",
     "grub-rescue-pc",
+    "gzip",
+    "initramfs-tools-core",
     "kmod",
     "libhivex-bin",
+    "lz4",
     "man-db",
     "mmdebstrap",
     "mount",
@@ -43,6 +47,7 @@ const TEST: &[&str] = &[
     "qemu-utils",
     "time",
     "xorriso",
+    "xz-utils",
     "zstd",
 ];
 /// Those that must be of one version with `qemu-utils`.
