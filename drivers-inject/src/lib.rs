@@ -7,9 +7,9 @@
 pub mod adapt;
 mod dos;
 mod executable;
-mod iso9660;
 #[doc(hidden)]
 pub mod fuzzing;
+mod iso9660;
 mod linux;
 pub mod registry;
 mod volumes;

@@ -76,15 +76,6 @@ pub trait Editor {
     fn finish(self: Box<Self>) -> Result<(), FsEditError>;
 }
 
-/// Carries out what the journal of an ext filesystem holds, as a mount would; the number of blocks written,
-/// `None` if nothing waits in it.
-pub fn replay_journal(
-    kind: VolumeKind,
-    device: &dyn BlockDevice,
-    range: Range<u64>,
-) -> Result<Option<u64>, FsEditError> {
-    let _ = (kind, device, range);
-    Ok(None)
 /// Whether a filesystem has a journal that must be replayed before files may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

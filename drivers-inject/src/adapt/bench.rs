@@ -8,7 +8,7 @@ use disk::io::Window;
 use disk::layout::DiskLayout;
 use disk::scratch::{Change, Scratch, Snapshot};
 use disk::{BlockDevice, ReadAt};
-use fs_edit::FsEditError;
+use fs_edit::{FsEditError, JournalState};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) enum CarryError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Files(#[from] FsEditError),
+    #[error("transaction {0} in its journal is damaged: what comes after it would be lost")]
+    Journal(u32),
     #[error("a planned change does not fit what is on the disk at byte {0}")]
     Mismatch(u64),
 }
@@ -102,10 +104,18 @@ impl Bench {
         let Some(volume) = self.volumes.get(number) else {
             return Ok(None);
         };
-        let device: Arc<dyn BlockDevice> = self.scratch.clone();
-        let replayed = fs_edit::replay_journal(volume.kind, &*device, volume.range())?;
+        let (kind, range) = (volume.kind, volume.range());
+        if fs_edit::journal_state(kind, &*self.scratch, range.clone())? != JournalState::NeedsReplay {
+            return Ok(None);
+        }
+        let snapshot = self.scratch.snapshot();
+        let replayed = fs_edit::replay_journal(kind, &*self.scratch, range)?;
+        if let Some(number) = replayed.damaged {
+            self.scratch.restore(snapshot);
+            return Err(CarryError::Journal(number));
+        }
         self.reopen(&[number]);
-        Ok(replayed)
+        Ok(Some(replayed.blocks))
     }
 
     fn carry_writes(&self, edited: &Edited) -> Result<(), CarryError> {

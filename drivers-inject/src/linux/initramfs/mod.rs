@@ -25,13 +25,14 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use append::{AppendError, NewEntry, append, check};
-pub(crate) use compression::Compression;
-pub(crate) use contents::{Modules, module_name};
+pub(crate) use append::{NewEntry, append, check};
+pub(crate) use contents::module_name;
 pub(crate) use entry::{Entry, Kind};
-pub(crate) use error::{CpioProblem, InitramfsError};
+pub(crate) use error::InitramfsError;
 pub(crate) use generator::Generator;
 pub(crate) use member::{Limits, Member};
+#[cfg(test)]
+pub(crate) use {append::AppendError, compression::Compression, contents::Modules, error::CpioProblem};
 
 use tree::Tree;
 
@@ -62,6 +63,7 @@ impl Initramfs {
     }
 
     /// The archives of the file, in their order.
+    #[cfg(test)]
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }

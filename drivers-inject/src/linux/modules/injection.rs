@@ -50,6 +50,7 @@ pub(crate) struct Injection {
 
 impl Injection {
     /// Whether the image has everything already.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.copy.is_empty() && self.write.is_empty()
     }

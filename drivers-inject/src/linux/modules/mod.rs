@@ -15,7 +15,12 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::ModuleError;
-pub(crate) use hardware::{Controller, Way, builtin_of_config, controllers_of, ways_of};
-pub(crate) use injection::{Copy, Injection, injection};
+pub(crate) use hardware::{Controller, builtin_of_config, controllers_of};
+pub(crate) use injection::{Injection, injection};
 pub(crate) use tree::{Found, ModuleTree};
+#[cfg(test)]
+pub(crate) use {
+    error::ModuleError,
+    hardware::{Way, ways_of},
+    injection::Copy,
+};
