@@ -40,6 +40,8 @@ pub struct Qemu {
     pub format: &'static str,
     /// `kvm` or `tcg`.
     pub accelerator: &'static str,
+    /// What the disk hangs on: `ide` or `virtio`.
+    pub interface: &'static str,
 }
 
 impl Guest {
@@ -88,9 +90,10 @@ impl Guest {
             ])
             .arg("-drive")
             .arg(format!(
-                "file={},format={},if=ide,snapshot=on",
+                "file={},format={},if={},snapshot=on",
                 machine.disk.display(),
-                machine.format
+                machine.format,
+                machine.interface
             ))
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", control.display()));

@@ -91,6 +91,7 @@ pub(super) fn inside(machine: &Path, rounds: usize) -> Result<()> {
     fs::create_dir_all(&out)?;
     let sockets = tempfile::tempdir()?;
     let qemu = Qemu {
+        interface: "ide",
         memory: MEMORY,
         disk: machine.join("disk0.qcow2"),
         format: "qcow2",
