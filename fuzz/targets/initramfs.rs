@@ -31,7 +31,21 @@ fn archive(entries: &[Entry<'_>], checksums: bool, trailer: bool) -> Vec<u8> {
         let size = u32::try_from(contents.len()).expect("small");
         let name_len = u32::try_from(name.len() + 1).expect("small");
         let mut header = if checksums { "070702" } else { "070701" }.to_owned();
-        for field in [(*inode).into(), mode, 0, 0, (*links).into(), 0, size, 0, 0, 0, 0, name_len, 0] {
+        for field in [
+            (*inode).into(),
+            mode,
+            0,
+            0,
+            (*links).into(),
+            0,
+            size,
+            0,
+            0,
+            0,
+            0,
+            name_len,
+            0,
+        ] {
             write!(header, "{field:08X}").expect("memory");
         }
         bytes.extend(header.bytes().chain(name.bytes()));
