@@ -114,5 +114,7 @@ fn impossible_places_are_refused() {
     for path in ["", "/", "..", "a/../b"] {
         assert!(matches!(refused(&[path]), AppendError::Path(_)), "{path}");
     }
-    assert!(matches!(refused(&[&"x".repeat(4096)]), AppendError::TooLong(_)));
+    for path in ["x".repeat(4096), "x/".repeat(48) + "x"] {
+        assert!(matches!(refused(&[&path]), AppendError::TooLong(_)), "{path}");
+    }
 }
