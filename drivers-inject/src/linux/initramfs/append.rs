@@ -1,5 +1,6 @@
 //! Adds files to an initramfs, behind everything that is in it.
 
+use super::archive::DEPTH;
 use super::compression::Compression;
 use super::entry::{Kind, clean, parts};
 use super::error::InitramfsError;
@@ -31,7 +32,9 @@ pub(crate) enum AppendError {
     #[error("{0:?} is no path for a file of an initramfs")]
     Path(String),
     /// The format cannot say it.
-    #[error("{0} cannot be added to the initramfs: its name or its contents are too long for a cpio archive")]
+    #[error(
+        "{0} cannot be added to the initramfs: its path is too long or too deep, or it is larger than a cpio archive can hold"
+    )]
     TooLong(String),
     /// What came out cannot be read.
     #[error("the initramfs with the added files could not be read again: {0}")]
@@ -102,6 +105,9 @@ fn archive(image: &Initramfs, files: &[NewEntry]) -> Result<Vec<u8>, AppendError
                 return Err(not_a_folder());
             }
             _ => {}
+        }
+        if parts(&path).count() > DEPTH {
+            return Err(AppendError::TooLong(path));
         }
         let mut above = path.as_str();
         while let Some((folder, _)) = above.rsplit_once('/') {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 /// Folders above an entry. Real ones have about ten; without a bound, following links could take very long.
-const DEPTH: usize = 48;
+pub(super) const DEPTH: usize = 48;
 
 /// Reads one member.
 pub(super) struct Archive<'r, 'l> {

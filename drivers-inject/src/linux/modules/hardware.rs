@@ -52,7 +52,7 @@ pub(crate) struct Way {
 /// - The disk driver of the old IDE drivers is `ide-disk`, from 2.6.28 to their end in 5.14 `ide-gd_mod`.
 /// - `ata_generic` and `ide-pci-generic` take a controller like this one only if a parameter (`all_generic_ide`) tells
 ///   them to, `ide-generic` and `pata_legacy` leave the ports of PCI controllers alone: none of them counts.
-const WAYS: [Way; 6] = [
+static WAYS: [Way; 6] = [
     Way {
         controller: Controller::Ide,
         drivers: &["ata_piix", "sd_mod"],
@@ -95,14 +95,8 @@ const WAYS: [Way; 6] = [
 /// If there are several to one controller, the disk may get either name.
 pub(crate) fn ways_of(version: &str, has: impl Fn(&str) -> bool) -> Vec<&'static Way> {
     let version = number(version);
-    let mut ways: Vec<&'static Way> = Vec::new();
-    for way in &WAYS {
-        // 2.6.27 with `ide_gd_mod`, or a later one with `ide_disk`, does not exist.
-        if version >= way.since && way.drivers.iter().all(|driver| has(driver)) {
-            ways.push(way);
-        }
-    }
-    ways
+    let possible = |way: &&Way| version >= way.since && way.drivers.iter().all(|driver| has(driver));
+    WAYS.iter().filter(possible).collect()
 }
 
 /// The controllers at which a kernel with these modules, as files or in itself, finds its disk.
