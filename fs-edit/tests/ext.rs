@@ -10,14 +10,14 @@ use std::path::Path;
 
 const FSTAB: &[u8] = b"/dev/hda1 / ext3 defaults 0 1\n/dev/hda2 none swap sw 0 0\n";
 
-/// A small tree: fstab, a file of 20 MiB, links, and a folder of many names.
-fn tree(folder: &Path) {
+/// A small tree: fstab, a file of `big` MiB, links, and a folder of many names.
+fn tree(folder: &Path, big: usize) {
     for name in ["etc", "var/log", "lots", "usr/lib"] {
         fs::create_dir_all(folder.join(name)).unwrap();
     }
     fs::write(folder.join("etc/fstab"), FSTAB).unwrap();
     fs::write(folder.join("etc/empty"), b"").unwrap();
-    fs::write(folder.join("var/log/big"), noise(20 << 20, 1)).unwrap();
+    fs::write(folder.join("var/log/big"), noise(big << 20, 1)).unwrap();
     fs::write(folder.join("var/log/other"), noise(100_000, 2)).unwrap();
     symlink("/usr/lib", folder.join("lib")).unwrap();
     symlink("loop", folder.join("loop")).unwrap();
@@ -31,8 +31,12 @@ fn tree(folder: &Path) {
 }
 
 fn image(arguments: &str) -> Image {
+    image_with(arguments, 2)
+}
+
+fn image_with(arguments: &str, big: usize) -> Image {
     let folder = tempfile::tempdir().unwrap();
-    tree(folder.path());
+    tree(folder.path(), big);
     // A small file takes 64 KiB if that is the smallest piece.
     let size = if arguments.contains("655") { 256 } else { 80 };
     let image = Image::new(arguments, size * MIB, folder.path());
@@ -85,7 +89,9 @@ fn files_are_rewritten_with_other_sizes_and_keep_what_they_have() {
 
 #[test]
 fn a_large_file_is_appended_to() {
-    on_all(|image| {
+    for (name, arguments) in MATRIX {
+        println!("{name}");
+        let image = image_with(arguments, 20);
         let added = noise((30 << 20) + 5, 5);
         image.edit(|editor| {
             editor.append("/var/log/big", &added).unwrap();
@@ -97,7 +103,7 @@ fn a_large_file_is_appended_to() {
         let expected = [noise(20 << 20, 1), added, b"tail".to_vec()].concat();
         assert!(image.dump("/var/log/big") == expected);
         assert_eq!(image.dump("/etc/fstab"), [FSTAB, b"# more\n"].concat());
-    });
+    }
 }
 
 #[test]
@@ -186,7 +192,7 @@ fn a_full_volume_says_what_is_missing_before_it_is_changed() {
         let scratch = image.scratch();
         let mut editor = image.open(&scratch).unwrap();
         let before = scratch.changes().unwrap();
-        let data = vec![1; usize::try_from(image.size()).unwrap() - (10 << 20)];
+        let data = vec![1; usize::try_from(image.size()).unwrap()];
         for path in ["/etc/fstab", "/etc/new"] {
             match editor.write(path, &data).unwrap_err() {
                 FsEditError::NoRoom { needed, free, .. } => assert!(needed > free && free < data.len() as u64),
@@ -235,4 +241,202 @@ fn a_volume_in_the_middle_of_a_disk_is_changed_and_nothing_beside_it() {
     assert_eq!(image.dump("/etc/fstab"), b"changed");
     let outside = open(&scratch, 0..disk.len() as u64 + 1);
     assert!(outside.is_err());
+}
+
+/// A field of `debugfs stat`, such as ` mtime:`: what follows it up to ` --`.
+fn field(image: &Image, path: &str, name: &str) -> String {
+    let stat = image.debugfs(&format!("stat {path}"));
+    let line = stat.lines().find(|line| line.contains(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {stat}"));
+    line.split(name)
+        .nth(1)
+        .unwrap()
+        .split("--")
+        .next()
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn times_change_as_a_running_system_would_change_them_and_counters_do_not() {
+    let image = image("-t ext4");
+    image.change("sif /etc/fstab mtime 20010203040506\nsif /etc/fstab ctime 20010203040506\nsif /etc/fstab crtime 20010203040506\nsif /etc mtime 20010203040506\n");
+    let before = ["mtime:", "ctime:", "crtime:", "atime:", "Generation:"].map(|name| field(&image, "/etc/fstab", name));
+    let folder = field(&image, "/etc", "mtime:");
+    let counts = |image: &Image| {
+        let stats = image.debugfs("stats -h");
+        let lines = stats
+            .lines()
+            .filter(|line| line.starts_with("Mount count") || line.starts_with("Last mount"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let counted = counts(&image);
+    image.edit(|editor| editor.write("/etc/fstab", b"x").unwrap());
+    let after = ["mtime:", "ctime:", "crtime:", "atime:", "Generation:"].map(|name| field(&image, "/etc/fstab", name));
+    assert_ne!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+    assert_eq!(before[2..], after[2..]);
+    assert_eq!(folder, field(&image, "/etc", "mtime:"), "the folder did not change");
+    assert!(counted.len() >= 2);
+    assert_eq!(counted, counts(&image));
+    image.edit(|editor| editor.write("/etc/new", b"x").unwrap());
+    assert_ne!(folder, field(&image, "/etc", "mtime:"));
+}
+
+#[test]
+fn other_names_of_a_file_and_shared_attributes_stay() {
+    let image = image("-t ext3");
+    fs::write(image.folder.path().join("value"), noise(900, 8)).unwrap();
+    image.change("ln /etc/fstab /var/fstab\nsif /etc/fstab links_count 2\nea_set -f value /etc/fstab user.long\n");
+    assert_eq!(image.complaint(), None);
+    image.edit(|editor| editor.remove("/etc/fstab").unwrap());
+    assert_eq!(image.complaint(), None);
+    assert_eq!(image.dump("/var/fstab"), FSTAB);
+    assert!(image.debugfs("ea_list /var/fstab").contains("user.long (900)"));
+    image.edit(|editor| editor.remove("/var/fstab").unwrap());
+    assert_eq!(image.complaint(), None);
+}
+
+#[test]
+fn holes_unwritten_blocks_and_dirt_behind_the_end_are_no_contents() {
+    on_all(|image| {
+        // A block of which only the start belongs to the file has other bytes behind it.
+        let first = image.debugfs("blocks /etc/fstab");
+        let stats = image.debugfs("stats -h");
+        let block = stats
+            .split("Block size:")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next());
+        let block: u64 = block.unwrap().parse().unwrap();
+        if let Some(first) = first
+            .split_whitespace()
+            .next()
+            .and_then(|word| word.parse::<u64>().ok())
+            .filter(|at| *at > 0)
+        {
+            let file = fs::File::options().write(true).open(&image.path).unwrap();
+            use std::os::unix::fs::FileExt;
+            file.write_all_at(&[0xEE; 500], first * block + FSTAB.len() as u64)
+                .unwrap();
+        }
+        image.edit(|editor| {
+            editor.append("/etc/fstab", b"+").unwrap();
+            assert_eq!(editor.read("/etc/fstab", 1000).unwrap(), [FSTAB, b"+"].concat());
+        });
+        // The file grows by its size alone: what comes into sight are zeros.
+        image.change("sif /etc/fstab size 400\n");
+        let mut expected = [FSTAB, b"+"].concat();
+        expected.resize(400, 0);
+        image.edit(|editor| assert_eq!(editor.read("/etc/fstab", 1000).unwrap(), expected));
+        // Blocks 1 and 2 become a hole, or are there and were never written.
+        image.change("punch /var/log/other 0 0\n");
+        let len = usize::try_from(block).unwrap().min(100_000);
+        let mut data = noise(100_000, 2);
+        data[..len].fill(0);
+        image.edit(|editor| {
+            assert!(editor.read("/var/log/other", MIB).unwrap() == data);
+            editor.append("/var/log/other", b"end").unwrap();
+        });
+        assert!(image.dump("/var/log/other") == [&data[..], b"end"].concat());
+        image.edit(|editor| editor.write("/var/log/other", &noise(100_000, 2)).unwrap());
+        assert!(image.dump("/var/log/other") == noise(100_000, 2));
+        assert_eq!(image.complaint(), None);
+    });
+}
+
+/// What is said about an image when it is opened.
+fn refusal(image: &Image) -> String {
+    match image.open(&image.scratch()) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn filesystems_that_must_not_be_changed_are_refused() {
+    let cases = [
+        ("-t ext4", "ssv state 2\n", "fsck"),
+        ("-t ext2", "ssv state 0\n", "not unmounted cleanly"),
+        (
+            "-t ext4 -O ^metadata_csum",
+            "feature needs_recovery\n",
+            "journal must be replayed",
+        ),
+        ("-t ext4 -O quota", "", "quota"),
+        ("-t ext4", "feature read-only\n", "read-only"),
+        ("-t ext4", "feature shared_blocks\n", "share"),
+        ("-t ext4", "ssv feature_incompat 0x80000242\n", "unknown features"),
+        (
+            "-t ext4 -O ^metadata_csum",
+            "set_bg 0 free_blocks_count 7\nset_bg 0 checksum calc\n",
+            "count of free blocks",
+        ),
+        ("-t ext2", "freeb 21\n", "free"),
+    ];
+    for (arguments, change, words) in cases {
+        let image = image(arguments);
+        image.change(change);
+        let said = refusal(&image);
+        assert!(said.contains(words), "{arguments} {change}: {said}");
+    }
+}
+
+#[test]
+fn sealed_and_encrypted_files_are_left_alone() {
+    let image = image("-t ext4 -O ^metadata_csum");
+    for flags in ["0x180000", "0x80800"] {
+        image.change(&format!("sif /etc/fstab flags {flags}\n"));
+        image.edit(|editor| {
+            for error in [
+                editor.write("/etc/fstab", b"x").unwrap_err(),
+                editor.append("/etc/fstab", b"x").unwrap_err(),
+                editor.remove("/etc/fstab").unwrap_err(),
+            ] {
+                assert!(matches!(error, FsEditError::Failed { .. }), "{error}");
+            }
+        });
+    }
+    // Immutable and append-only are for running systems.
+    image.change("sif /etc/fstab flags 0x80030\n");
+    image.edit(|editor| editor.write("/etc/fstab", b"x").unwrap());
+    assert_eq!(image.complaint(), None);
+    assert!(field(&image, "/etc/fstab", "Flags:").contains("0x80030"));
+}
+
+#[test]
+fn orphans_are_left_for_the_next_mount() {
+    let image = image("-t ext4 -O ^metadata_csum");
+    let number = |path: &str| {
+        let stat = image.debugfs(&format!("stat {path}"));
+        stat.split_whitespace().nth(1).unwrap().parse::<u32>().unwrap()
+    };
+    // One that was deleted while open, and one that was being shortened.
+    let (deleted, shortened) = (number("/var/log/other"), number("/etc/empty"));
+    image.change(&format!(
+        "unlink /var/log/other\nsif <{deleted}> links_count 0\nsif <{deleted}> dtime @{shortened}\nssv last_orphan {deleted}\n"
+    ));
+    image.edit(|editor| {
+        let error = editor.remove("/etc/empty").unwrap_err().to_string();
+        assert!(error.contains("shortening"), "{error}");
+        editor.write("/etc/fstab", &noise(20_000, 1)).unwrap();
+        editor.remove("/var/log/big").unwrap();
+        editor.write("/etc/empty", b"not any more").unwrap();
+    });
+    assert!(
+        image
+            .debugfs("stats -h")
+            .contains(&format!("First orphan inode:       {deleted}"))
+    );
+    // A start's check finishes both, and nothing else is wrong.
+    let out = extfs::output(std::process::Command::new("e2fsck").arg("-p").arg(&image.path));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.code() <= Some(1), "{text}");
+    assert!(
+        text.contains("Clearing orphaned inode") && text.contains("Truncating orphaned inode"),
+        "{text}"
+    );
+    assert_eq!(image.complaint(), None);
+    assert_eq!(image.dump("/etc/empty"), b"not any more");
+    assert_eq!(image.dump("/etc/fstab"), noise(20_000, 1));
 }

@@ -11,6 +11,7 @@ use std::process::Command;
 
 /// Needed to compile.
 const BUILD: &[&str] = &["gcc", "libc6-dev", "ntfs-3g-dev", "pkg-config"];
+const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "pkg-config"];
 /// Needed by `p2v launch`.
 const RUN: &[&str] = &["seabios"];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.

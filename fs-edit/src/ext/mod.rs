@@ -251,7 +251,8 @@ impl Editor for Ext {
                 Some(_) => return Err(failed(&so_far, "a file of this name is there")),
                 None => {}
             }
-            if place.folder.stat.links >= MOST_LINKS {
+            // 1 stands for more than can be counted (feature dir_nlink).
+            if place.folder.stat.links >= MOST_LINKS || place.folder.stat.links < 2 {
                 return Err(failed(&so_far, "the folder above it holds no more folders"));
             }
             self.check_room_for_name(&so_far, 2)?;

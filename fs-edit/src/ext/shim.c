@@ -211,8 +211,10 @@ static uint64_t ones(const unsigned char *bits, uint64_t count)
 {
 	uint64_t at, sum = 0;
 
-	for (at = 0; at < count; at++)
-		sum += (bits[at >> 3] >> (at & 7)) & 1;
+	for (at = 0; at < count / 8; at++)
+		sum += (uint64_t)__builtin_popcount(bits[at]);
+	if (count % 8)
+		sum += (uint64_t)__builtin_popcount(bits[at] & ((1u << (count % 8)) - 1));
 	return sum;
 }
 
@@ -534,18 +536,48 @@ static int type_of(uint32_t mode)
 	}
 }
 
-/* Gives an inode a name; the folder grows if it must. `mode` is the inode's. */
+/* Zeroes what lies between a name's end and the next entry. ".." of an indexed folder has the index there. */
+static int scrub_entry(ext2_ino_t folder, int place, struct ext2_dir_entry *entry, int offset, int block_size, char *buf,
+		       void *private)
+{
+	const struct struct_ext2_filsys *fs = private;
+	unsigned int len = (unsigned int)ext2fs_dirent_name_len(entry), room, at;
+
+	(void)folder;
+	(void)buf;
+	if (place != DIRENT_OTHER_FILE || ext2fs_get_rec_len((ext2_filsys)fs, entry, &room) ||
+	    room > (unsigned int)(block_size - offset))
+		return 0;
+	for (at = 8 + len; at < room; at++)
+		if (((char *)entry)[at]) {
+			memset((char *)entry + at, 0, room - at);
+			return DIRENT_CHANGED;
+		}
+	return 0;
+}
+
+/*
+ * Gives an inode a name; the folder grows if it must. `mode` is the inode's. When the library splits a block of an
+ * index, what lies between the entries is memory of this process: it is overwritten.
+ */
 long p2v_ext_link(void *handle, uint32_t folder, const char *name, uint32_t ino, uint32_t mode)
 {
 	ext2_filsys fs = handle;
 	int type = type_of(mode);
-	errcode_t error = ext2fs_link(fs, folder, name, ino, type);
+	struct ext2_inode before, after;
+	errcode_t error = ext2fs_read_inode(fs, folder, &before);
 
+	if (!error)
+		error = ext2fs_link(fs, folder, name, ino, type);
 	if (error == EXT2_ET_DIR_NO_SPACE) {
 		error = ext2fs_expand_dir(fs, folder);
 		if (!error)
 			error = ext2fs_link(fs, folder, name, ino, type);
 	}
+	if (!error)
+		error = ext2fs_read_inode(fs, folder, &after);
+	if (!error && (before.i_flags & EXT2_INDEX_FL) && EXT2_I_SIZE(&after) != EXT2_I_SIZE(&before))
+		error = ext2fs_dir_iterate2(fs, folder, 0, NULL, scrub_entry, fs);
 	return error;
 }
 
@@ -582,18 +614,19 @@ long p2v_ext_new_file(void *handle, uint32_t folder, uint32_t *ino)
 	return error;
 }
 
-/* A new folder of root's, mode 0755. */
+/*
+ * A new folder of root's, mode 0755. It is made first and named then: if the library did both, a folder that must grow
+ * would leave half of it behind.
+ */
 long p2v_ext_new_folder(void *handle, uint32_t parent, const char *name)
 {
 	ext2_filsys fs = handle;
-	errcode_t error = ext2fs_mkdir(fs, parent, 0, name);
+	ext2_ino_t ino;
+	errcode_t error = ext2fs_new_inode(fs, parent, LINUX_S_IFDIR | 0755, NULL, &ino);
 
-	if (error == EXT2_ET_DIR_NO_SPACE) {
-		error = ext2fs_expand_dir(fs, parent);
-		if (!error)
-			error = ext2fs_mkdir(fs, parent, 0, name);
-	}
-	return error;
+	if (!error)
+		error = ext2fs_mkdir(fs, parent, ino, NULL);
+	return error ? error : p2v_ext_link(fs, parent, name, ino, LINUX_S_IFDIR);
 }
 
 /* Takes a name off an inode that has lost it; with the last one goes the inode, its blocks and its attributes. */

@@ -209,12 +209,12 @@ impl Superblock {
         le16(&self.bytes, 58) & STATE_ERRORS != 0
     }
 
-    /// Whether blocks are marked as used in clusters of several.
+    /// Whether group descriptors have the upper halves of numbers.
     pub(super) fn wide_descriptors(&self) -> bool {
         le32(&self.bytes, 96) & INCOMPAT_64BIT != 0
     }
 
-    /// The first blocks of inodes hold their numbers, the start of checksums; the seed of them.
+    /// What metadata checksums start with; `None`: there are none.
     pub(super) fn checksum_seed(&self) -> Option<u32> {
         if le32(&self.bytes, 100) & RO_METADATA_CSUM == 0 {
             None
