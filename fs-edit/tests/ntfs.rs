@@ -287,6 +287,35 @@ fn names_are_in_the_namespace_that_windows_gives_them() {
     }
 }
 
+/// Windows has its files twice: in System32 and, as another name of the same file, in WinSxS.
+#[test]
+fn names_in_other_folders_stay() {
+    let tree = Tree::new()
+        .file("System32/one.sys", "one")
+        .file("System32/two.sys", "two")
+        .file("System32/third long.sys", "three");
+    let prepare = r#"mkdir -p System32 WinSxS; cp "$3"/System32/* System32
+        for name in System32/*; do ln "$name" WinSxS; done"#;
+    // Copying the tree again writes through the links.
+    let disk = Disk::new(&tree.ntfs(32, prepare));
+    disk.edit(|editor| {
+        editor.rename("System32/one.sys", "uno.sys").unwrap();
+        editor.rename("System32/third long.sys", "fourth long.sys").unwrap();
+        editor.write("System32/two.sys", &noise(1, 10_000)).unwrap();
+        editor.append("WinSxS/one.sys", b" more").unwrap();
+        editor.remove("System32/two.sys").unwrap();
+    });
+    let one = b"one more".to_vec();
+    let files = BTreeMap::from([
+        ("System32/uno.sys".to_owned(), one.clone()),
+        ("WinSxS/one.sys".to_owned(), one),
+        ("WinSxS/two.sys".to_owned(), noise(1, 10_000)),
+        ("System32/fourth long.sys".to_owned(), b"three".to_vec()),
+        ("WinSxS/third long.sys".to_owned(), b"three".to_vec()),
+    ]);
+    assert_eq!(hashes(disk.sound().path()), expected(&files));
+}
+
 /// Windows gives a long name a short one beside it; both are names in the folder.
 #[test]
 fn short_names_go_with_their_long_ones() {

@@ -227,10 +227,10 @@ impl Ntfs {
 
     /// Gives a name that is a valid 8.3 name the namespace that Windows gives it.
     fn name_for_dos(&mut self, path: &str, folder: FileId, file: FileId, name: &[u16]) -> Result<(), FsEditError> {
-        let Some(dos) = name::dos_name(&String::from_utf16_lossy(name)) else {
+        if !name::is_dos_name(&String::from_utf16_lossy(name)) {
             return Ok(());
-        };
-        let marked = self.volume.mark_dos(folder, file, &dos);
+        }
+        let marked = self.volume.mark_dos(folder, file, name);
         self.changed(path, self.volume.cluster_size(), marked)
     }
 }

@@ -492,6 +492,19 @@ int fs_edit_ntfs_forbidden(struct fs_edit_ntfs *self, const uint16_t *name, int 
 }
 
 /*
+ * Closes a file and its folder. The folder first: the library then opens it, and the other folders that the file is in,
+ * by itself to bring the sizes and times in their indexes up to date.
+ */
+static int close_both(ntfs_inode *dir, ntfs_inode *ni, int error)
+{
+	if (ntfs_inode_close(dir) && !error)
+		error = failure();
+	if (ntfs_inode_close(ni) && !error)
+		error = failure();
+	return error;
+}
+
+/*
  * Makes an empty file or folder. With `inherit` its security descriptor is made from what the folder gives on to
  * those in it; else the folder's own descriptor is copied.
  */
@@ -528,14 +541,10 @@ int fs_edit_ntfs_create(struct fs_edit_ntfs *self, uint64_t folder, const uint16
 		*made = MK_MREF(ni->mft_no, le16_to_cpu(ni->mrec->sequence_number));
 		if (descriptor && ntfs_set_ntfs_acl(&security, ni, descriptor, size, 0))
 			error = failure();
-		if (ntfs_inode_close_in_dir(ni, dir) && !error)
-			error = failure();
+		ntfs_inode_update_times(dir, NTFS_UPDATE_MCTIME);
 	}
-	ntfs_inode_update_times(dir, NTFS_UPDATE_MCTIME);
-	if (ntfs_inode_close(dir) && !error)
-		error = failure();
 	free(descriptor);
-	return error;
+	return close_both(dir, ni, error);
 }
 
 /* Opens a file and its folder for a function that closes both. */
@@ -556,15 +565,48 @@ static int open_both(struct fs_edit_ntfs *self, uint64_t folder, uint64_t file, 
 	return 0;
 }
 
-/* Marks a name that is a valid DOS name (`dos` is the same in capitals, ASCII) as valid for Win32 and DOS. */
-int fs_edit_ntfs_mark_dos(struct fs_edit_ntfs *self, uint64_t folder, uint64_t file, const char *dos, size_t length)
+/*
+ * Marks a name that is a valid DOS name as valid for Win32 and DOS, in the file's record and in the folder's index.
+ * (The library's own function refuses files that have names in other folders.)
+ */
+int fs_edit_ntfs_mark_dos(struct fs_edit_ntfs *self, uint64_t folder, uint64_t file, const uint16_t *name, int length)
 {
 	ntfs_inode *dir, *ni;
+	ntfs_attr_search_ctx *search;
+	ntfs_index_context *index;
 	int error = open_both(self, folder, file, &dir, &ni);
 
 	if (error)
 		return error;
-	return ntfs_set_ntfs_dos_name(ni, dir, dos, length, 0) ? failure() : 0;
+	search = ntfs_attr_get_search_ctx(ni, NULL);
+	index = ntfs_index_ctx_get(dir, NTFS_INDEX_I30, 4);
+	error = search && index ? 0 : failure();
+	while (!error) {
+		FILE_NAME_ATTR *own;
+
+		if (ntfs_attr_lookup(AT_FILE_NAME, AT_UNNAMED, 0, CASE_SENSITIVE, 0, NULL, 0, search)) {
+			error = failure();
+			break;
+		}
+		own = (FILE_NAME_ATTR *)((u8 *)search->attr + le16_to_cpu(search->attr->value_offset));
+		if (MREF_LE(own->parent_directory) != dir->mft_no || own->file_name_length != length
+		    || memcmp(own->file_name, name, length * sizeof(ntfschar)))
+			continue;
+		if (ntfs_index_lookup(own, sizeof(FILE_NAME_ATTR), index) || !index->data) {
+			error = failure();
+			break;
+		}
+		((FILE_NAME_ATTR *)index->data)->file_name_type = FILE_NAME_WIN32_AND_DOS;
+		ntfs_index_entry_mark_dirty(index);
+		own->file_name_type = FILE_NAME_WIN32_AND_DOS;
+		ntfs_inode_mark_dirty(search->ntfs_ino);
+		break;
+	}
+	if (index)
+		ntfs_index_ctx_put(index);
+	if (search)
+		ntfs_attr_put_search_ctx(search);
+	return close_both(dir, ni, error);
 }
 
 /* Gives a file another name in the folder, beside those that it has. */
@@ -579,11 +621,7 @@ int fs_edit_ntfs_link(struct fs_edit_ntfs *self, uint64_t folder, uint64_t file,
 		error = failure();
 	else
 		ntfs_inode_update_times(dir, NTFS_UPDATE_MCTIME);
-	if (ntfs_inode_close_in_dir(ni, dir) && !error)
-		error = failure();
-	if (ntfs_inode_close(dir) && !error)
-		error = failure();
-	return error;
+	return close_both(dir, ni, error);
 }
 
 /* Removes a name with the DOS name that belongs to it; the file goes with its last name. */
