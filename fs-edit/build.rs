@@ -6,8 +6,10 @@ fn main() {
 
 /// libntfs-3g, and the shim for what its headers offer only as macros and structure fields.
 fn ntfs() {
-    const SHIM: &str = "src/ntfs/shim.c";
-    println!("cargo::rerun-if-changed={SHIM}");
+    const SHIM: [&str; 3] = ["src/ntfs/device.c", "src/ntfs/volume.c", "src/ntfs/change.c"];
+    for file in SHIM.iter().chain(&["src/ntfs/shim.h"]) {
+        println!("cargo::rerun-if-changed={file}");
+    }
     let library = match pkg_config::Config::new()
         .atleast_version("2017.3.23")
         .probe("libntfs-3g")
@@ -19,9 +21,11 @@ fn ntfs() {
         }
     };
     cc::Build::new()
-        .file(SHIM)
+        .files(SHIM)
         .includes(library.include_paths)
         .warnings(true)
+        .extra_warnings(true)
+        .flag("-Werror=implicit-function-declaration")
         .compile("fs_edit_ntfs");
     // The shim is a static library that needs the shared one: it must come before it on the linker's command line.
     println!("cargo::rustc-link-lib=ntfs-3g");

@@ -1,4 +1,4 @@
-//! The functions of `shim.c`.
+//! The functions of the C files beside this one; `shim.h` says what they have in common.
 
 use std::ffi::{c_char, c_int, c_void};
 
