@@ -14,7 +14,7 @@ fn ext() {
     };
     // The texts of errors.
     if find("com_err", "1.46", "libext2fs-dev").is_some() {
-        shim("src/ext/shim.c", "p2v_ext_shim", &includes);
+        shim("p2v_ext_shim", &["src/ext/shim.c"], &[], &includes);
     }
     // The shim is a static library that needs the shared one, which must come behind it on the linker's command line.
     println!("cargo::rustc-link-lib=ext2fs");
@@ -26,7 +26,8 @@ fn ntfs() {
     let Some(includes) = find("libntfs-3g", "2017.3.23", "ntfs-3g-dev") else {
         return;
     };
-    shim("src/ntfs/shim.c", "p2v_ntfs_shim", &includes);
+    let files = ["src/ntfs/device.c", "src/ntfs/volume.c", "src/ntfs/change.c"];
+    shim("p2v_ntfs_shim", &files, &["src/ntfs/shim.h"], &includes);
     println!("cargo::rustc-link-lib=ntfs-3g");
 }
 
@@ -41,12 +42,15 @@ fn find(name: &str, version: &str, package: &str) -> Option<Vec<PathBuf>> {
     }
 }
 
-fn shim(file: &str, name: &str, includes: &[PathBuf]) {
-    println!("cargo::rerun-if-changed={file}");
+fn shim(name: &str, files: &[&str], headers: &[&str], includes: &[PathBuf]) {
+    for file in files.iter().chain(headers) {
+        println!("cargo::rerun-if-changed={file}");
+    }
     cc::Build::new()
-        .file(file)
+        .files(files)
         .includes(includes)
         .warnings(true)
         .extra_warnings(true)
+        .flag("-Werror=implicit-function-declaration")
         .compile(name);
 }

@@ -142,6 +142,9 @@ pub(crate) fn fake_driver(machine: u16, contents: &[u8], version: u64) -> Vec<u8
     file[0x3c] = 0x80;
     file[0x80..0x84].copy_from_slice(b"PE\0\0");
     file[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+    let wide = machine == 0x8664;
+    file[0x80 + 20] = if wide { 0xF0 } else { 0xE0 };
+    file[0x80 + 24..0x80 + 26].copy_from_slice(&[0x0b, if wide { 2 } else { 1 }]);
     file[0x80 + 24 + 68] = 1;
     file.extend(0xFEEF_04BDu32.to_le_bytes());
     file.extend([0; 4]);
@@ -182,6 +185,32 @@ mod tests {
             assert!(fault(&damaged, "x86").contains("checksum"), "{at}");
         }
         assert!(fault(&driver[..driver.len() - 1], "x86").contains("checksum"));
+    }
+
+    #[test]
+    fn checksums_are_those_of_pefile() {
+        const JUDGE: &str = "import pefile, sys; print(pefile.PE(sys.argv[1]).verify_checksum())";
+        for (machine, len) in [(0x14c, 0), (0x8664, 1), (0x14c, 70_001), (0x8664, 200_000)] {
+            let contents: Vec<u8> = (0..len)
+                .map(|at: u32| at.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+                .collect();
+            let mut driver = fake_driver(machine, &contents, 7);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            for expected in ["True", "False"] {
+                std::fs::write(file.path(), &driver).unwrap();
+                let mut python = std::process::Command::new("/usr/bin/python3");
+                let output = python.args(["-c", JUDGE]).arg(file.path()).output().unwrap();
+                let words = String::from_utf8_lossy(&output.stdout);
+                let package = "pefile is in the Debian package python3-pefile";
+                assert_eq!(
+                    words.trim(),
+                    expected,
+                    "{package}: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
+                driver[0x1F0] ^= 1;
+            }
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ const TEST: &[&str] = &[
     "ntfs-3g",
     "partclone",
     "python3-hivex",
+    "python3-pefile",
     "qemu-system-x86",
     "qemu-utils",
     "time",

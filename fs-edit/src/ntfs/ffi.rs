@@ -1,4 +1,4 @@
-//! The functions of `shim.c`.
+//! The functions of the C files beside this one; `shim.h` says what they have in common.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -82,8 +82,8 @@ unsafe extern "C" {
         volume: *mut RawVolume,
         folder: u64,
         file: u64,
-        dos: *const c_char,
-        length: usize,
+        name: *const u16,
+        length: c_int,
     ) -> c_int;
     pub(super) fn fs_edit_ntfs_link(
         volume: *mut RawVolume,

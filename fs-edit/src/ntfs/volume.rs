@@ -179,10 +179,11 @@ impl Volume {
         Ok(FileId(made))
     }
 
-    /// Makes a name that is also a valid DOS name count as both. `dos` is the name in capitals.
-    pub(super) fn mark_dos(&mut self, folder: FileId, file: FileId, dos: &str) -> Result<(), Failure> {
-        // SAFETY: the volume is open; `dos` has that many bytes.
-        let code = unsafe { ffi::fs_edit_ntfs_mark_dos(self.raw(), folder.0, file.0, dos.as_ptr().cast(), dos.len()) };
+    /// Makes a name that is also a valid DOS name count as both. It is as the volume has it.
+    pub(super) fn mark_dos(&mut self, folder: FileId, file: FileId, name: &[u16]) -> Result<(), Failure> {
+        let length = self.length(name.len())?;
+        // SAFETY: the volume is open; the name has that many units.
+        let code = unsafe { ffi::fs_edit_ntfs_mark_dos(self.raw(), folder.0, file.0, name.as_ptr(), length) };
         self.result(code)
     }
 

@@ -38,7 +38,8 @@ pub(crate) struct VirtioDriver {
     pub(crate) inf: Inf,
     /// What is installed.
     pub(crate) install: Install,
-    /// The service that drives the device.
+    /// The service that drives the device. Its folder may be 13, the package's own in the driver store, where only
+    /// Windows can put it: then the file belongs into `System32\drivers` as well, for a boot without an installation.
     pub(crate) service: Service,
     /// The driver file itself: one of `files`.
     pub(crate) binary: String,
