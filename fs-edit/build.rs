@@ -16,9 +16,8 @@ fn ext() {
     if find("com_err", "1.46", "libext2fs-dev").is_some() {
         shim("p2v_ext_shim", &["src/ext/shim.c"], &[], &includes);
     }
-    // The shim is a static library that needs the shared one, which must come behind it on the linker's command line.
-    println!("cargo::rustc-link-lib=ext2fs");
-    println!("cargo::rustc-link-lib=com_err");
+    link("ext2fs");
+    link("com_err");
 }
 
 /// libntfs-3g, and the shim for what its headers offer only as macros and structure fields.
@@ -28,13 +27,25 @@ fn ntfs() {
     };
     let files = ["src/ntfs/device.c", "src/ntfs/volume.c", "src/ntfs/change.c"];
     shim("p2v_ntfs_shim", &files, &["src/ntfs/shim.h"], &includes);
-    println!("cargo::rustc-link-lib=ntfs-3g");
+    link("ntfs-3g");
+}
+
+/// Links a library into the program itself: p2v is to run on any live system, which may not have it. After the shim,
+/// which needs it.
+fn link(name: &str) {
+    println!("cargo::rustc-link-lib=static={name}");
 }
 
 /// The folders with a library's headers; without it, an error that names its Debian package.
 fn find(name: &str, version: &str, package: &str) -> Option<Vec<PathBuf>> {
-    match pkg_config::Config::new().atleast_version(version).probe(name) {
-        Ok(library) => Some(library.include_paths),
+    // The crate would choose the shared library.
+    let mut config = pkg_config::Config::new();
+    let probed = config.atleast_version(version).cargo_metadata(false).probe(name);
+    match probed.and_then(|library| Ok((library, pkg_config::get_variable(name, "libdir")?))) {
+        Ok((library, folder)) => {
+            println!("cargo::rustc-link-search=native={folder}");
+            Some(library.include_paths)
+        }
         Err(error) => {
             println!("cargo::error={name}: {error}; it is in the Debian package {package}");
             None

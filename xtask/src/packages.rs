@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Needed to compile.
-const BUILD: &[&str] = &["gcc", "libc6-dev", "ntfs-3g-dev", "pkg-config"];
-const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "pkg-config"];
+const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "ntfs-3g-dev", "pkg-config"];
 /// Needed by `p2v launch`.
 const RUN: &[&str] = &["seabios"];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
@@ -19,8 +18,8 @@ const TEST: &[&str] = &[
     "arch-test",
     "attr",
     "busybox-static",
-    "cabextract",
     "bzip2",
+    "cabextract",
     "cpio",
     "dosfstools",
     "e2fsprogs",
