@@ -3,6 +3,7 @@
 //! Not replayed, but refused: a journal on another device, fast commits, unknown features. Orphans (files that were
 //! deleted while open) are left for the kernel's next mount, which looks for them with or without a journal.
 
+mod after;
 mod header;
 mod log;
 mod place;
@@ -11,10 +12,11 @@ mod records;
 use super::superblock::{self, JournalPlace, Superblock};
 use super::{bytes, io_error, unfit};
 use crate::{FsEditError, JournalState, Replayed};
+use after::After;
 use disk::io::Window;
 use disk::{BlockDevice, ReadAt};
 use header::Header;
-use log::Log;
+use log::{Log, Scan};
 use place::{Place, read_block};
 use std::ops::Range;
 
@@ -60,53 +62,60 @@ pub(crate) fn replay(device: &dyn BlockDevice, range: Range<u64>) -> Result<Repl
             .write_at(at, bytes)
             .map_err(|error| unfit(kind, &format!("its journal cannot be replayed: {error}")))
     };
-    let mut replayed = Replayed::default();
-    let mut next = header.sequence;
-    if let Some(first) = header.start {
-        let log = Log {
-            volume: &volume,
-            superblock: &superblock,
-            place: &place,
-            header: &header,
-        };
-        let scan = log.scan(first)?;
-        if scan.stopped.is_none() && log.has_fast_commits(&scan)? {
-            let reason = "its journal has fast commits, which this version cannot replay; start the system once";
-            return Err(unfit(kind, reason));
-        }
-        let writes = log.writes(&scan)?;
-        for (target, (at, escaped)) in &writes {
-            write(target.checked_mul(superblock.block_size), &log.contents(*at, *escaped)?)?;
-        }
-        next = next.wrapping_add(scan.transactions);
-        replayed = Replayed {
-            transactions: u64::from(scan.transactions),
-            blocks: u64::try_from(writes.len()).unwrap_or(u64::MAX),
-            damaged: scan.stopped,
-        };
+    let log = Log {
+        volume: &volume,
+        superblock: &superblock,
+        place: &place,
+        header: &header,
+    };
+    let scan = match header.start {
+        Some(first) => log.scan(first)?,
+        None => Scan::default(),
+    };
+    if header.start.is_some() && scan.stopped.is_none() && log.has_fast_commits(&scan)? {
+        let reason = "its journal has fast commits, which this version cannot replay; start the system once";
+        return Err(unfit(kind, reason));
+    }
+    let writes = log.writes(&scan)?;
+    // The journal may bring a newer superblock and newer counters. They are checked before anything is written.
+    let after = After {
+        log: &log,
+        writes: &writes,
+    };
+    let mut newer = Superblock::read(&after)?;
+    if newer.block_size != superblock.block_size || newer.blocks != superblock.blocks {
+        return Err(unfit(
+            kind,
+            "its journal wants to change its size; start the system once",
+        ));
+    }
+    let (clusters, inodes) = free(&after, &newer)?;
+    newer.set_free(clusters, inodes);
+    newer.clear_recovery();
+    if scan.stopped.is_some() || header.error != 0 {
+        newer.mark_errors();
     }
     // No number is used again that a block in the log may have: the one after the last complete transaction, which may
     // be there in part, and if more come after a damaged one, all that fit into the log.
-    let unused = match replayed.damaged {
+    let unused = match scan.stopped {
         None => 1,
         Some(_) => u32::try_from(header.end).unwrap_or(u32::MAX),
     };
-    let emptied = header.emptied(next.wrapping_add(unused));
-    write(home.checked_mul(superblock.block_size), &emptied)?;
+    let next = header.sequence.wrapping_add(scan.transactions).wrapping_add(unused);
 
-    // The journal may have brought a newer superblock.
-    let mut superblock = Superblock::read(&volume)?;
-    let (clusters, inodes) = free(&volume, &superblock)?;
-    superblock.set_free(clusters, inodes);
-    superblock.clear_recovery();
-    if replayed.damaged.is_some() || header.error != 0 {
-        superblock.mark_errors();
+    for (target, (at, escaped)) in &writes {
+        write(target.checked_mul(superblock.block_size), &log.contents(*at, *escaped)?)?;
     }
-    write(Some(superblock::OFFSET), &superblock.bytes())?;
+    write(home.checked_mul(superblock.block_size), &header.emptied(next))?;
+    write(Some(superblock::OFFSET), &newer.bytes())?;
     device
         .flush()
         .map_err(|error| unfit(kind, &format!("its journal cannot be replayed: {error}")))?;
-    Ok(replayed)
+    Ok(Replayed {
+        transactions: u64::from(scan.transactions),
+        blocks: u64::try_from(writes.len()).unwrap_or(u64::MAX),
+        damaged: scan.stopped,
+    })
 }
 
 /// Free clusters and inodes of all groups: the superblock's own sums are only brought up to date at unmounting.
