@@ -3,6 +3,9 @@
 use drivers_inject::adapt::{Edit, Effect, Finding};
 use std::fmt::Write;
 
+/// What is longer than this before and after its change, together, stands on lines of its own.
+const LONG: usize = 60;
+
 /// A paragraph a finding.
 pub(crate) fn findings_text(findings: &[Finding]) -> String {
     let mut text = String::new();
@@ -28,7 +31,7 @@ pub(crate) fn findings_text(findings: &[Finding]) -> String {
     text
 }
 
-/// Two lines an edit, under the names of systems and files.
+/// What changes and why, under the names of systems and files.
 pub(crate) fn edits_text(edits: &[Edit]) -> String {
     let mut text = String::new();
     let mut heading = None;
@@ -43,12 +46,15 @@ pub(crate) fn edits_text(edits: &[Edit]) -> String {
             let _ = writeln!(text, "{}{partition}, file {}:", edit.system, edit.file);
         }
         let change = match (&edit.before, &edit.after) {
-            (Some(before), Some(after)) => format!("{before} → {after}"),
-            (None, Some(after)) => format!("+ {after}"),
-            (Some(before), None) => format!("{before} → removed"),
+            (Some(before), Some(after)) if before.len().saturating_add(after.len()) > LONG => {
+                format!("\n    - {before}\n    + {after}")
+            }
+            (Some(before), Some(after)) => format!(" {before} → {after}"),
+            (None, Some(after)) => format!(" + {after}"),
+            (Some(before), None) => format!(" {before} → removed"),
             (None, None) => String::new(),
         };
-        let _ = writeln!(text, "  {}: {change}\n      {}", edit.place, edit.why);
+        let _ = writeln!(text, "  {}:{change}\n      {}", edit.place, edit.why);
     }
     text
 }
