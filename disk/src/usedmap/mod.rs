@@ -48,6 +48,8 @@ pub struct Volume {
     pub label: Option<String>,
     /// The filesystem's UUID or serial number, as `blkid` prints it.
     pub uuid: Option<String>,
+    /// Where it was mounted last, as far as the filesystem keeps that (ext).
+    pub last_mounted: Option<String>,
     /// Cluster or block size in bytes, where known.
     pub block_size: Option<u32>,
     /// What must be copied, relative to the volume's start. The whole volume if nothing may be skipped.
@@ -70,6 +72,7 @@ impl Volume {
             label_of_kind: label_of_kind.into(),
             label: None,
             uuid: None,
+            last_mounted: None,
             block_size: None,
             used: ExtentSet::from_range(0..size),
             notes: Vec::new(),

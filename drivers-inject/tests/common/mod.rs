@@ -65,6 +65,7 @@ fn volume(kind: VolumeKind) -> Volume {
         label_of_kind: String::new(),
         label: None,
         uuid: None,
+        last_mounted: None,
         block_size: None,
         used: ExtentSet::new(),
         notes: Vec::new(),

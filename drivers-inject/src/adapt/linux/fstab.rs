@@ -54,6 +54,7 @@ pub(super) fn mentions(fstab: &TextFile) -> Vec<Mention> {
             name: names::parse(entry.spec.1)?,
             is_root: entry.is_root(),
             kind: Some(entry.kind.to_owned()),
+            point: Some(entry.point.to_owned()),
         })
     };
     fstab.lines().filter_map(|(_, line)| mention(line)).collect()

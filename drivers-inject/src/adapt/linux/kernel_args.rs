@@ -51,6 +51,7 @@ pub(super) fn mentions(line: &str) -> Vec<Mention> {
             name: names::parse(argument.text)?,
             is_root: matches!(argument.key, "root" | "real_root"),
             kind: argument.key.eq_ignore_ascii_case("resume").then(|| "swap".to_owned()),
+            point: None,
         })
     };
     arguments(line).into_iter().filter_map(mention).collect()

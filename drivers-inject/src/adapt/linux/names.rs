@@ -84,6 +84,8 @@ pub(super) struct Mention {
     pub(super) is_root: bool,
     /// The filesystem type as `fstab` has it, where it is said.
     pub(super) kind: Option<String>,
+    /// Where it is mounted, where it is said.
+    pub(super) point: Option<String>,
 }
 
 /// What device names mean on the captured disk.
@@ -105,11 +107,12 @@ impl<'a> Names<'a> {
             .map(|mention| mention.name.disk.clone())
             .collect();
         if own.is_empty() {
-            // No root says it: a name is this disk's if nothing speaks against it.
+            // No root says it: a name is this disk's if something speaks for it and nothing against it.
             let disks: BTreeSet<&String> = mentions.iter().map(|mention| &mention.name.disk).collect();
             let may_be = |disk: &&&String| {
-                let mut of_disk = mentions.iter().filter(|mention| mention.name.disk == ***disk);
-                of_disk.all(|mention| agrees(layout, mounted, mention))
+                let of_disk = || mentions.iter().filter(|mention| mention.name.disk == ***disk);
+                of_disk().all(|mention| agrees(layout, mounted, mention))
+                    && of_disk().any(|mention| is_shown(layout, mention))
             };
             let candidates: Vec<&&String> = disks.iter().filter(may_be).collect();
             let counting = candidates.iter().filter(|disk| !disk.contains("/by-")).count();
@@ -173,6 +176,15 @@ impl<'a> Names<'a> {
 pub(super) fn contents_of(layout: &DiskLayout, number: u32) -> Option<&PartitionContents> {
     let number_of = |contents: &PartitionContents| contents.partition.as_ref().map_or(0, |partition| partition.number);
     layout.contents.iter().find(|contents| number_of(contents) == number)
+}
+
+/// Whether something on this disk shows that a mention is of it: swap space where it says so, or a filesystem that was
+/// last mounted where it says.
+fn is_shown(layout: &DiskLayout, mention: &Mention) -> bool {
+    contents_of(layout, mention.name.partition).is_some_and(|contents| match mention.kind.as_deref() {
+        Some("swap") => contents.volume.kind == VolumeKind::Swap,
+        _ => mention.point.is_some() && contents.volume.last_mounted == mention.point,
+    })
 }
 
 /// Whether what a mention says may be true of this disk.
