@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are the help texts that a person reads. What was typed is resolved into plans elsewhere.
 
+use crate::machine::sessions::Session;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -11,9 +12,14 @@ From the old disk to the old desktop:
   p2v disks                          which disks there are
   p2v inspect /dev/sda               what is on one
   p2v capture /dev/sda -o oldpc      copy it into the folder oldpc
+  p2v capture /dev/sda --name oldpc  copy it into the library, under this name
   p2v verify oldpc                   check the copy
   p2v adapt oldpc                    let its Windows start on other hardware
   p2v launch oldpc                   run it
+  p2v list                           which machines the library has
+
+A machine is named by its folder, or by its name in the library: $P2V_MACHINES, else $XDG_DATA_HOME/p2v/machines, else
+~/.local/share/p2v/machines. What has a slash, or is a folder here, is a folder; everything else is a name.
 
 Exit codes:
   0    done
@@ -31,6 +37,7 @@ Examples:
   p2v capture /dev/sda -o /media/usb/oldpc --dry-run    what would be copied, and how much
   p2v capture /dev/sda -o /media/usb/oldpc              copy the used part of a disk
   p2v capture olddisk.img -o oldpc                      the same from a raw image
+  p2v capture /dev/sda                                  into the library, under the name that the system has
 
 The disk should not be in use: start the old computer from a USB stick, or attach the disk to another one.
 Free space of file systems that p2v understands (ext2/3/4, NTFS, FAT, swap) is skipped; everything else is copied whole.
@@ -53,8 +60,26 @@ Examples:
   p2v launch oldpc --serial stdio          its first serial port on this terminal
   p2v launch oldpc --disc setup.iso --boot disc
 
-What the machine writes goes to disk0.now.qcow2. Delete that file to have it as captured again.
-Seen and controlled from another terminal: p2v screenshot, p2v type, p2v status, p2v shutdown.";
+What the machine writes goes to disk0.now.qcow2. p2v reset takes that away, p2v snapshot keeps states of it.
+Seen and controlled from another terminal: p2v screenshot, p2v type, p2v status, p2v shutdown.
+Any number of ephemeral sessions may run at once. --session tells them apart; p2v status shows them.";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  p2v snapshot create oldpc before-update
+  p2v snapshot list oldpc
+  p2v snapshot restore oldpc before-update
+
+A snapshot is a copy of what the machine wrote since it was captured (disk0.now.qcow2), and takes as much room unless
+the file system can share blocks (btrfs, XFS). Snapshots do not depend on each other. The machine must be off.";
+
+const REMOVE_HELP: &str = "\
+Only files that p2v made are removed. If anything else is in the folder, nothing is removed.
+The capture may be the only copy of the old disk: make sure that you do not need it any more.";
+
+const SESSION_HELP: &str = "\
+If several sessions of a machine run, --session says which is meant: `main` is the one that keeps what it writes,
+ephemeral ones go by their process IDs. `p2v status` shows them.";
 
 /// Move a whole old PC into a window on the new one.
 #[derive(Debug, Parser)]
@@ -79,7 +104,23 @@ pub(crate) enum Command {
     Adapt(AdaptArgs),
     /// Run a captured machine
     Launch(LaunchArgs),
+    /// List the machines in the library
+    List(ListArgs),
+    /// Give a machine another name
+    Rename(RenameArgs),
+    /// Remove a machine with its capture
+    #[command(after_help = REMOVE_HELP)]
+    Remove(RemoveArgs),
+    /// Keep states of a stopped machine, and go back to them
+    #[command(subcommand, after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(SnapshotCommand),
+    /// Take away what a machine wrote: back to the state as captured and adapted
+    Reset(ResetArgs),
+    /// Put a machine into the desktop's menu, or take it out
+    #[command(subcommand)]
+    Launcher(LauncherCommand),
     /// Say whether a machine runs
+    #[command(after_help = SESSION_HELP)]
     Status(StatusArgs),
     /// Save a picture of a running machine's screen
     Screenshot(ScreenshotArgs),
@@ -106,7 +147,7 @@ pub(crate) struct DisksArgs {
 /// `p2v inspect`
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A disk, a raw or qcow2 image, or a machine folder
+    /// A disk, a raw or qcow2 image, or a machine (its name or folder)
     pub(crate) source: PathBuf,
     /// Print JSON for scripts
     #[arg(long)]
@@ -130,10 +171,10 @@ pub(crate) enum CompressionName {
 pub(crate) struct CaptureArgs {
     /// The disk (/dev/sda) or image file to copy; it is only ever read
     pub(crate) source: PathBuf,
-    /// The machine folder to make; it must not exist yet, or be empty
+    /// The machine folder to make; it must not exist yet, or be empty [default: a new one in the library]
     #[arg(short, long, value_name = "FOLDER")]
-    pub(crate) output: PathBuf,
-    /// The machine's name [default: the folder's name]
+    pub(crate) output: Option<PathBuf>,
+    /// The machine's name [default: the folder's name; in the library the system's host name, or the disk's model]
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// How the image is compressed
@@ -165,7 +206,8 @@ pub(crate) struct CaptureArgs {
 /// `p2v verify`
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The machine folder
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
     pub(crate) folder: PathBuf,
     /// Compare with this disk or image too: all that was copied from it
     #[arg(long, value_name = "SOURCE")]
@@ -182,7 +224,8 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = ADAPT_EXAMPLES)]
 pub(crate) struct AdaptArgs {
-    /// The machine folder
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
     pub(crate) folder: PathBuf,
     /// Print what would be changed, and stop
     #[arg(long)]
@@ -211,7 +254,8 @@ pub(crate) enum BootFrom {
 #[derive(Debug, Args)]
 #[command(after_help = LAUNCH_EXAMPLES)]
 pub(crate) struct LaunchArgs {
-    /// The machine folder
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
     pub(crate) folder: PathBuf,
     /// Open no window
     #[arg(long)]
@@ -239,11 +283,127 @@ pub(crate) struct LaunchArgs {
     pub(crate) firmware_log: Option<PathBuf>,
 }
 
+/// `p2v list`
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v rename`
+#[derive(Debug, Args)]
+pub(crate) struct RenameArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// The new name; the folder stays where it is, and is called so
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+}
+
+/// `p2v remove`
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `p2v reset`
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `p2v snapshot`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Keep the state that the machine has now
+    Create(SnapshotNameArgs),
+    /// List a machine's snapshots
+    List(SnapshotListArgs),
+    /// Go back to a snapshot; the state that the machine has now is lost
+    Restore(SnapshotChangeArgs),
+    /// Remove a snapshot
+    Delete(SnapshotChangeArgs),
+}
+
+/// `p2v snapshot create`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotNameArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// The snapshot's name
+    pub(crate) snapshot: String,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// `p2v snapshot list`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotListArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// Print JSON for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `p2v snapshot restore` and `delete`
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotChangeArgs {
+    #[command(flatten)]
+    pub(crate) name: SnapshotNameArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `p2v launcher`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LauncherCommand {
+    /// Put a machine into the menu
+    Add(LauncherArgs),
+    /// Take a machine out of the menu
+    Remove(LauncherArgs),
+}
+
+/// `p2v launcher add` and `remove`
+#[derive(Debug, Args)]
+pub(crate) struct LauncherArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+}
+
+/// Which of a machine's sessions is meant.
+#[derive(Debug, Args)]
+pub(crate) struct SessionArgs {
+    /// The machine: its name or its folder
+    #[arg(value_name = "MACHINE")]
+    pub(crate) folder: PathBuf,
+    /// Which session, if several run: "main", or the process ID of an ephemeral one
+    #[arg(long, value_name = "main|PID")]
+    pub(crate) session: Option<Session>,
+}
+
 /// `p2v status`
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// The machine folder
-    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: SessionArgs,
     /// Print JSON for scripts
     #[arg(long)]
     pub(crate) json: bool,
@@ -251,9 +411,10 @@ pub(crate) struct StatusArgs {
 
 /// `p2v screenshot`
 #[derive(Debug, Args)]
+#[command(after_help = SESSION_HELP)]
 pub(crate) struct ScreenshotArgs {
-    /// The machine folder
-    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: SessionArgs,
     /// The PNG file to write
     #[arg(short, long, value_name = "FILE.png")]
     pub(crate) output: PathBuf,
@@ -267,10 +428,11 @@ Examples:
   p2v type oldpc --key ctrl-alt-delete
   p2v type oldpc --key f8 --key down --key ret
 
-Text is typed as on a US keyboard. Keys have QEMU's names (ret, esc, f1, up, kp_5, ctrl, alt, shift, meta_l …).")]
+Text is typed as on a US keyboard. Keys have QEMU's names (ret, esc, f1, up, kp_5, ctrl, alt, shift, meta_l …).
+If several sessions of the machine run, --session says which is meant; `p2v status` shows them.")]
 pub(crate) struct TypeArgs {
-    /// The machine folder
-    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: SessionArgs,
     /// Text to type; several words are joined by spaces
     #[arg(required_unless_present_any = ["key", "enter"])]
     pub(crate) text: Vec<String>,
@@ -284,9 +446,10 @@ pub(crate) struct TypeArgs {
 
 /// `p2v shutdown`
 #[derive(Debug, Args)]
+#[command(after_help = SESSION_HELP)]
 pub(crate) struct ShutdownArgs {
-    /// The machine folder
-    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: SessionArgs,
     /// Cut the power instead of asking the guest: what it has not saved is lost
     #[arg(long)]
     pub(crate) force: bool,

@@ -68,6 +68,11 @@ impl Failure {
         self
     }
 
+    /// What did not work, without the advice.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The source at `path` could not be read at `offset` (bytes).
     pub(crate) fn source_read(path: &Path, offset: u64, sector: u32, error: &io::Error) -> Self {
         let gone = [Errno::NXIO, Errno::NODEV, Errno::NOMEDIUM]

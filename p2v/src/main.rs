@@ -7,6 +7,7 @@ mod capture;
 mod cli;
 mod commands;
 mod error;
+mod launcher;
 mod machine;
 mod report;
 mod signals;
@@ -25,6 +26,12 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(args),
         Command::Adapt(args) => commands::adapt::run(args),
         Command::Launch(args) => commands::launch::run(args),
+        Command::List(args) => commands::list::run(args),
+        Command::Rename(args) => commands::rename::run(args),
+        Command::Remove(args) => commands::remove::run(args),
+        Command::Snapshot(command) => commands::snapshot::run(command),
+        Command::Reset(args) => commands::reset::run(args),
+        Command::Launcher(command) => commands::launcher::run(command),
         Command::Status(args) => commands::status::run(args),
         Command::Screenshot(args) => commands::screenshot::run(args),
         Command::Type(args) => commands::type_::run(args),

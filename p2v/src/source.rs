@@ -1,7 +1,7 @@
 //! Opening what a person named: a disk, a raw image, a qcow2 image, or the capture in a machine folder.
 
 use crate::error::{Exit, Failure, Result};
-use crate::machine::Machine;
+use crate::machine::{Machine, library};
 use disk::qcow2::Image;
 use disk::source::{Source, SourceInfo, SourceKind};
 use disk::{ExtentSet, ReadAt};
@@ -68,13 +68,17 @@ impl Input {
         Ok(Input::Disk(Arc::new(source)))
     }
 
-    /// The same, but a machine folder stands for the capture in it.
+    /// The same, but a machine, by its folder or its name in the library, stands for the capture in it.
     pub(crate) fn open_or_folder(path: &Path) -> Result<Self> {
-        if !path.is_dir() {
+        let folder = if path.is_dir() {
+            path.to_owned()
+        } else if path.exists() || library::is_path(path) {
             return Input::open(path);
-        }
-        let machine = Machine::load(path)?;
-        let path = machine.capture_path(path)?;
+        } else {
+            library::resolve(path)?
+        };
+        let machine = Machine::load(&folder)?;
+        let path = machine.capture_path(&folder)?;
         let image = Arc::new(Image::open(&path)?);
         Ok(Input::Qcow2 { image, path })
     }

@@ -3,7 +3,7 @@
 use super::{GRAIN, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
-use crate::machine::{Machine, check_unused, describe, is_own_disk};
+use crate::machine::{Library, Machine, check_unused, describe, is_own_disk};
 use crate::report;
 use crate::source::Input;
 use disk::ExtentSet;
@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     source: PathBuf,
-    folder: PathBuf,
-    name: String,
+    /// `None` for a new one in the library.
+    folder: Option<PathBuf>,
+    name: Option<String>,
     compression: Compression,
     allow_in_use: bool,
     ignore_free_space: bool,
@@ -40,12 +41,10 @@ impl Request {
             (CompressionName::Zlib, None) => Compression::Zlib,
             (CompressionName::None, None) => Compression::None,
         };
-        let absolute = std::path::absolute(&args.output).unwrap_or_else(|_| args.output.clone());
-        let folder_name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Request {
             source: args.source.clone(),
             folder: args.output.clone(),
-            name: args.name.clone().or(folder_name).unwrap_or_else(|| "oldpc".to_owned()),
+            name: args.name.clone(),
             compression,
             allow_in_use: args.allow_in_use,
             ignore_free_space: args.ignore_free_space,
@@ -83,11 +82,20 @@ pub(crate) struct Plan {
 impl Plan {
     /// Opens the source, looks at it, and checks the target. Writes nothing.
     pub(crate) fn new(request: &Request) -> Result<Self> {
-        check_unused(&request.folder)?;
+        let library = Library::locate();
+        // Which folder of the library it is may depend on what is on the disk; on which file system it is does not.
+        let place = match (&request.folder, &request.name) {
+            (Some(folder), _) => {
+                check_unused(folder)?;
+                folder.clone()
+            }
+            (None, Some(name)) => library.clone()?.new_folder(name)?,
+            (None, None) => library.clone()?.path().to_owned(),
+        };
         let input = Input::open(&request.source)?;
         let info = input.info();
         let mut warnings = check_use(&info, request.allow_in_use)?;
-        target::check_not_on_source(&info, &request.folder)?;
+        target::check_not_on_source(&info, &place)?;
 
         let reader = input.reader();
         let unreadable = |error| Failure::source_read(&info.path, 0, info.logical_sector, &error);
@@ -109,7 +117,7 @@ impl Plan {
             warnings.push("this is a partition, not a whole disk: without its partition table it cannot start".into());
         }
 
-        let free = target::check_room(&request.folder, read.bytes(), request.ignore_free_space, &mut warnings)?;
+        let free = target::check_room(&place, read.bytes(), request.ignore_free_space, &mut warnings)?;
         let found = drivers_inject::inspect(&reader, &layout);
         for volume in &found.unreadable {
             warnings.push(format!(
@@ -119,11 +127,19 @@ impl Plan {
         }
         let systems = found.systems;
         let live = is_own_disk(&info) && !request.from_other_pc;
-        let machine = describe(request.name.clone(), &info, live, &*reader, &layout, &systems);
+        let folder = match (&request.folder, &request.name) {
+            (None, None) => {
+                let hosts = systems.iter().filter_map(|system| system.hostname.as_deref());
+                library?.free_folder(hosts.chain(info.model.as_deref()))?
+            }
+            _ => place,
+        };
+        let name = request.name.clone().unwrap_or_else(|| name_of(&folder));
+        let machine = describe(name, &info, live, &*reader, &layout, &systems);
         Ok(Plan {
             input,
             info,
-            folder: request.folder.clone(),
+            folder,
             compression: request.compression,
             layout,
             used,
@@ -217,6 +233,13 @@ impl Plan {
             warnings: &self.warnings,
         }
     }
+}
+
+/// A machine is called like its folder.
+fn name_of(folder: &Path) -> String {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "oldpc".to_owned())
 }
 
 /// Refuses a source that changes while it is read; warns of one that is in use but quiet.

@@ -1,10 +1,9 @@
 //! `p2v adapt`: what the captured system needs to start on other hardware, in an overlay on the capture.
 
-use super::control;
 use crate::cli::AdaptArgs;
 use crate::error::{Failure, Result, print, print_json};
 use crate::machine::settings::{self, Setting};
-use crate::machine::{ADAPTED, ADAPTED_RECORD, Adapted, Machine, rfc3339};
+use crate::machine::{self, ADAPTED, ADAPTED_RECORD, Adapted, FolderLock, Machine, rfc3339};
 use crate::report;
 use disk::ReadAt;
 use disk::qcow2::{Image, Overlay};
@@ -60,15 +59,20 @@ struct Record<'a> {
 
 /// Adapts, or takes it back.
 pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
-    let machine = Machine::load(&args.folder)?;
-    let capture = machine.capture_path(&args.folder)?;
-    let adapted = Adapted::of(&args.folder);
-    if !args.dry_run {
-        refuse_while_running(&args.folder)?;
+    let folder = machine::resolve(&args.folder)?;
+    let machine = Machine::load(&folder)?;
+    let capture = machine.capture_path(&folder)?;
+    let adapted = Adapted::of(&folder);
+    let _lock = if args.dry_run {
+        None
+    } else {
+        let lock = FolderLock::exclusive(&folder)?;
         adapted.refuse_after_run()?;
-    }
+        Some(lock)
+    };
     if args.undo {
-        return undo(args, &adapted);
+        adapted.refuse_with_snapshots()?;
+        return undo(args, &folder, &adapted);
     }
     let sector = machine.disks.first().map_or(512, |disk| disk.logical_sector);
     let options = Options {
@@ -92,7 +96,7 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
         return Err(again(args, &plan));
     } else {
         make(&adapted, &capture, &machine, &settings, &plan, sector, options)?;
-        settings::apply(&args.folder, &settings)?;
+        settings::apply(&folder, &settings)?;
         Status::Adapted
     };
     tell(args, status, &settings, &plan)?;
@@ -157,8 +161,8 @@ fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options) -> 
     }
 }
 
-fn undo(args: &AdaptArgs, adapted: &Adapted) -> Result<()> {
-    settings::revert(&args.folder, &adapted.settings())?;
+fn undo(args: &AdaptArgs, folder: &Path, adapted: &Adapted) -> Result<()> {
+    settings::revert(folder, &adapted.settings())?;
     let there = adapted.remove()?;
     let status = if there { Status::Undone } else { Status::NothingToUndo };
     if args.json {
@@ -219,16 +223,4 @@ fn again(args: &AdaptArgs, plan: &Plan) -> Failure {
     .advice(format!(
         "Take the earlier ones back first with `p2v adapt {folder} --undo`, then repeat this command."
     ))
-}
-
-fn refuse_while_running(folder: &Path) -> Result<()> {
-    match control::connect(folder)? {
-        None => Ok(()),
-        Some(_) => Err(
-            Failure::refused(format!("the machine in {} is running", folder.display())).advice(format!(
-                "Shut it down first with `p2v shutdown {} --wait`.",
-                folder.display()
-            )),
-        ),
-    }
 }

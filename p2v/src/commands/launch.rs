@@ -2,7 +2,8 @@
 
 use crate::cli::{BootFrom, LaunchArgs};
 use crate::error::{Failure, Result};
-use crate::machine::{self, ADAPTED, CONTROL_SOCKET, Firmware, Machine, NOW, Rtc};
+use crate::machine::sessions::{self, Session};
+use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc};
 use disk::BlockDevice;
 use disk::ReadAt;
 use disk::qcow2::{Overlay, OverlayOptions};
@@ -18,7 +19,22 @@ const VGA_BIOS: &str = "/usr/share/seabios/vgabios-stdvga.bin";
 
 /// Runs the machine until it ends.
 pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
-    let config = resolve(args)?;
+    let folder = machine::resolve(&args.folder)?;
+    // Until the end: nobody renames, removes or resets a machine that runs.
+    let _lock = FolderLock::shared(&folder)?;
+    let session = if args.ephemeral {
+        Session::Ephemeral(std::process::id())
+    } else {
+        Session::Main
+    };
+    // What killed sessions left behind is removed.
+    let others = sessions::running(&folder)?;
+    let config = resolve(args, &folder, session)?;
+    if let Session::Ephemeral(pid) = session
+        && !others.is_empty()
+    {
+        eprintln!("p2v: this session is not the only one: control it with --session {pid}");
+    }
     if !args.headless {
         let folder = args.folder.display();
         eprintln!("p2v: this version opens no window yet; see the screen with: p2v screenshot {folder} -o screen.png");
@@ -31,8 +47,8 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
 }
 
 /// Opens and checks all that the machine needs.
-fn resolve(args: &LaunchArgs) -> Result<MachineConfig> {
-    let folder = std::path::absolute(&args.folder).unwrap_or_else(|_| args.folder.clone());
+fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<MachineConfig> {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let machine = Machine::load(&folder)?;
     if machine.firmware == Firmware::Uefi {
         return Err(Failure::refused(format!(
@@ -76,7 +92,7 @@ fn resolve(args: &LaunchArgs) -> Result<MachineConfig> {
         },
         bios,
         vga_bios,
-        control_socket: Some(folder.join(CONTROL_SOCKET)),
+        control_socket: Some(session.socket(&folder)),
         firmware_log: args.firmware_log.clone(),
         name: machine.name,
     })
@@ -87,7 +103,9 @@ fn open_disk(machine: &Machine, folder: &Path, ephemeral: bool) -> Result<DiskCo
     let capture = machine.capture_path(folder)?;
     let adapted = folder.join(ADAPTED);
     let now = folder.join(NOW);
-    let untouched = if adapted.exists() { adapted } else { capture };
+    // A snapshot that was made before the machine was adapted lies on the capture, and stays there.
+    let on_capture = now.exists() && machine::backing_name(&now)?.as_deref() == Some(machine.capture_name()?.as_bytes());
+    let untouched = if adapted.exists() && !on_capture { adapted } else { capture };
     if !untouched.exists() {
         return Err(Failure::failed(format!("the disk {} is missing", untouched.display()))
             .advice("Was the folder copied completely?"));

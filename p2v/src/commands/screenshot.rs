@@ -6,7 +6,7 @@ use crate::error::Result;
 
 /// Saves the screen.
 pub(crate) fn run(args: &ScreenshotArgs) -> Result<()> {
-    let mut client = control::connect_running(&args.folder)?;
+    let mut client = control::connect_running(&args.machine)?;
     client
         .screenshot(&args.output)
         .map_err(|error| control::failure(&error))

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Asks the guest to shut down, or with `--force` ends the machine.
 pub(crate) fn run(args: &ShutdownArgs) -> Result<()> {
-    let mut client = control::connect_running(&args.folder)?;
-    let folder = args.folder.display();
+    let mut client = control::connect_running(&args.machine)?;
+    let folder = args.machine.folder.display();
     let asked = if args.force { client.quit() } else { client.shutdown() };
     asked.map_err(|error| control::failure(&error))?;
     if !args.wait {

@@ -3,28 +3,58 @@
 use super::control;
 use crate::cli::StatusArgs;
 use crate::error::{Result, print, print_json};
+use crate::machine::sessions::Session;
 use runner::control::RunState;
 use serde::Serialize;
+use std::fmt::Write;
 
 #[derive(Serialize)]
 struct Status {
-    /// `running`, `paused`, `shutting-down` or `off`.
+    /// `running`, `paused`, `shutting-down` or `off`: that of the first session.
+    state: &'static str,
+    sessions: Vec<SessionStatus>,
+}
+
+#[derive(Serialize)]
+struct SessionStatus {
+    /// `main`, or the process ID of an ephemeral session.
+    session: Session,
+    ephemeral: bool,
     state: &'static str,
 }
 
-/// Asks the machine.
+/// Asks every session.
 pub(crate) fn run(args: &StatusArgs) -> Result<()> {
-    let state = match control::connect(&args.folder)? {
-        None => "off",
-        Some(mut client) => match client.status().map_err(|error| control::failure(&error))? {
+    let (folder, running) = control::sessions(&args.machine)?;
+    let mut sessions = Vec::new();
+    for session in running {
+        let Some(mut client) = control::connect(&folder, session)? else {
+            continue;
+        };
+        let state = match client.status().map_err(|error| control::failure(&error))? {
             RunState::Running => "running",
             RunState::Paused => "paused",
             RunState::Shutdown => "shutting-down",
-        },
-    };
-    if args.json {
-        print_json(&Status { state })
-    } else {
-        print(&format!("{state}\n"))
+        };
+        let ephemeral = session != Session::Main;
+        sessions.push(SessionStatus { session, ephemeral, state });
     }
+    let state = sessions.first().map_or("off", |session| session.state);
+    if args.json {
+        return print_json(&Status { state, sessions });
+    }
+    print(&text(state, &sessions))
+}
+
+/// One word; one line a session if there are several.
+fn text(state: &str, sessions: &[SessionStatus]) -> String {
+    if sessions.len() < 2 {
+        return format!("{state}\n");
+    }
+    let mut text = String::new();
+    for session in sessions {
+        let kind = if session.ephemeral { "  ephemeral" } else { "" };
+        let _ = writeln!(text, "{}  {}{kind}", session.session, session.state);
+    }
+    text
 }

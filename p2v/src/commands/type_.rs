@@ -10,7 +10,7 @@ const HOLD: Duration = Duration::from_millis(100);
 
 /// Presses the chords, types the text, presses Enter: in this order.
 pub(crate) fn run(args: &TypeArgs) -> Result<()> {
-    let mut client = control::connect_running(&args.folder)?;
+    let mut client = control::connect_running(&args.machine)?;
     let failure = |error| control::failure(&error);
     for chord in &args.key {
         client.send_keys(&keys(chord), HOLD).map_err(failure)?;

@@ -4,7 +4,7 @@ use crate::capture::checksums::Checksums;
 use crate::capture::mapfile;
 use crate::cli::VerifyArgs;
 use crate::error::{Failure, Result, print, print_json};
-use crate::machine::{CHECKSUMS, MAP, Machine};
+use crate::machine::{self, CHECKSUMS, MAP, Machine};
 use crate::report;
 use crate::signals::Stop;
 use crate::source::Input;
@@ -33,9 +33,10 @@ struct Verdict {
 /// Verifies; differences are exit code 1.
 pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     let started = Instant::now();
-    let machine = Machine::load(&args.folder)?;
-    let path = machine.capture_path(&args.folder)?;
-    let checksums = Checksums::load(&args.folder.join(CHECKSUMS))?;
+    let folder = machine::resolve(&args.folder)?;
+    let machine = Machine::load(&folder)?;
+    let path = machine.capture_path(&folder)?;
+    let checksums = Checksums::load(&folder.join(CHECKSUMS))?;
     let source = args.against.as_deref().map(Input::open_or_folder).transpose()?;
     let image = Image::open(&path)?;
     let quiet = args.quiet || args.json;
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     let wrong = check_image(&image, &path, &checksums, quiet, &stop)?;
     let differing = match &source {
         Some(source) => {
-            let copied = mapfile::load(&args.folder.join(MAP), checksums.size)?;
+            let copied = mapfile::load(&folder.join(MAP), checksums.size)?;
             let found = compare_with_source(&image, &copied, checksums.size, source, quiet, &stop);
             Some(found?)
         }

@@ -1,6 +1,8 @@
 //! The overlay that `p2v adapt` makes, and its record: they appear whole or not at all.
 
-use super::folder::{ADAPTED, ADAPTED_RECORD, NOW, give_away, partial};
+use super::folder::give_away;
+use super::names::{ADAPTED, ADAPTED_RECORD, NOW, partial};
+use super::snapshots::Snapshots;
 use super::settings::Setting;
 use crate::error::{Failure, Result};
 use disk::qcow2::{Overlay, OverlayOptions};
@@ -63,9 +65,24 @@ impl Adapted {
             self.folder.display()
         ))
         .advice(format!(
-            "To start again from the capture, losing what the machine wrote, delete {} and repeat this command.",
-            now.display()
+            "To take that away, which loses what the machine wrote, type `p2v reset {}` and repeat this command. \
+             `p2v snapshot create` keeps it first.",
+            self.folder.display()
         )))
+    }
+
+    /// Refuses if snapshots lie on the overlay: without it they would be of no use.
+    pub(crate) fn refuse_with_snapshots(&self) -> Result<()> {
+        let names = Snapshots::of(&self.folder).on_adapted()?;
+        if !self.exists() || names.is_empty() {
+            return Ok(());
+        }
+        let what = format!(
+            "snapshots of the machine in {} lie on the adapted disk: {}",
+            self.folder.display(),
+            names.join(", ")
+        );
+        Err(Failure::refused(what).advice("Delete them first with `p2v snapshot delete`, if they are not needed any more."))
     }
 
     /// A new, empty overlay on `capture`, under a temporary name.

@@ -1,31 +1,11 @@
-//! The names in a machine folder, and files that appear in it whole or not at all.
+//! A machine folder in the making: files appear in it whole or not at all.
 
+use super::lock::FolderLock;
+use super::names::{DISK, MACHINE, partial};
 use crate::error::{Failure, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// What the machine is.
-pub(crate) const MACHINE: &str = "machine.toml";
-/// The capture of its first disk.
-pub(crate) const DISK: &str = "disk0.qcow2";
-/// Checksums of the capture.
-pub(crate) const CHECKSUMS: &str = "disk0.blake3";
-/// What was read and what was not.
-pub(crate) const MAP: &str = "disk0.map";
-/// What `p2v adapt` changed.
-pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
-/// The record of that.
-pub(crate) const ADAPTED_RECORD: &str = "disk0.adapted.json";
-/// What the running machine changed.
-pub(crate) const NOW: &str = "disk0.now.qcow2";
-/// Where a running machine listens.
-pub(crate) const CONTROL_SOCKET: &str = "control.sock";
-
-/// The name a file has until it is complete.
-pub(crate) fn partial(name: &str) -> String {
-    format!("{name}.partial")
-}
 
 /// A machine folder in the making. Dropped before [`finish`](NewFolder::finish), it removes what it made.
 #[derive(Debug)]
@@ -35,6 +15,8 @@ pub(crate) struct NewFolder {
     files: Vec<PathBuf>,
     made_folder: bool,
     finished: bool,
+    /// Nobody removes or launches what is not finished.
+    _lock: FolderLock,
 }
 
 impl NewFolder {
@@ -43,13 +25,14 @@ impl NewFolder {
         let made_folder = !path.exists();
         check_unused(path)?;
         if made_folder {
-            std::fs::create_dir_all(path).map_err(|error| Failure::target_write(path, &error))?;
+            make_folders(path)?;
         }
         Ok(NewFolder {
             path: path.to_owned(),
             files: Vec::new(),
             made_folder,
             finished: false,
+            _lock: FolderLock::exclusive(path)?,
         })
     }
 
@@ -121,8 +104,19 @@ impl Drop for NewFolder {
     }
 }
 
+/// Makes a folder, and those above it that are missing. Made through `sudo`, they belong to the person who asked for it.
+fn make_folders(path: &Path) -> Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(path).map_err(|error| Failure::target_write(path, &error))?;
+    // The folder itself is given away when it is finished.
+    for folder in missing.into_iter().skip(1).filter(|path| !path.as_os_str().is_empty()) {
+        give_away(folder);
+    }
+    Ok(())
+}
+
 /// Who called `sudo`, if this process runs as root through it.
-fn behind_sudo() -> Option<(u32, u32)> {
+pub(super) fn behind_sudo() -> Option<(u32, u32)> {
     let id = |name| std::env::var(name).ok()?.parse().ok();
     if !rustix::process::geteuid().is_root() {
         return None;

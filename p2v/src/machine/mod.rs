@@ -1,17 +1,30 @@
 //! The machine folder and `machine.toml`: what a captured PC is.
 
 mod adapted;
+mod backing;
+mod copy;
 mod folder;
 mod geometry;
 mod identity;
+pub(crate) mod library;
+mod lock;
+pub(crate) mod names;
+pub(crate) mod rename;
+pub(crate) mod sessions;
 pub(crate) mod settings;
+mod snapshots;
+mod survey;
 mod template;
 
 pub(crate) use adapted::Adapted;
-pub(crate) use folder::{
-    ADAPTED, ADAPTED_RECORD, CHECKSUMS, CONTROL_SOCKET, DISK, MACHINE, MAP, NOW, NewFolder, check_unused,
-};
+pub(crate) use backing::backing_name;
+pub(crate) use folder::{NewFolder, check_unused};
 pub(crate) use identity::{describe, is_own_disk, rfc3339};
+pub(crate) use library::{Library, resolve, resolve_place};
+pub(crate) use lock::FolderLock;
+pub(crate) use names::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, DISK, MACHINE, MAP, NOW};
+pub(crate) use snapshots::Snapshots;
+pub(crate) use survey::{State, Survey};
 
 use crate::error::{Failure, Result};
 use serde::{Deserialize, Serialize};
@@ -171,7 +184,7 @@ impl Machine {
             if error.kind() != std::io::ErrorKind::NotFound {
                 return Failure::failed(format!("cannot read {}: {error}", path.display()));
             }
-            if folder.join(folder::partial(DISK)).exists() {
+            if folder.join(names::partial(DISK)).exists() {
                 let what = format!("{} holds a capture that was not finished", folder.display());
                 return Failure::refused(what).advice("Delete that folder and capture again.");
             }
@@ -182,7 +195,7 @@ impl Machine {
                 "{} is not a machine folder: it has no {MACHINE}",
                 folder.display()
             ))
-            .advice("Machine folders are made by `p2v capture SOURCE -o FOLDER`.")
+            .advice("Machine folders are made by `p2v capture`; `p2v list` shows those in the library.")
         })?;
         let machine: Machine = toml::from_str(&text).map_err(|error| {
             Failure::failed(format!("{} cannot be understood:\n{error}", path.display()))
@@ -196,13 +209,17 @@ impl Machine {
         template::render(self).map_err(|error| Failure::failed(format!("cannot write down the machine: {error}")))
     }
 
+    /// The name of the first disk's capture, relative to the folder.
+    pub(crate) fn capture_name(&self) -> Result<&str> {
+        let disk = self.disks.first();
+        disk.map(|disk| &*disk.file).ok_or_else(|| {
+            Failure::failed(format!("{MACHINE} names no disk")).advice("A [[disks]] section with a `file` is needed.")
+        })
+    }
+
     /// The file of the first disk's capture in `folder`.
     pub(crate) fn capture_path(&self, folder: &Path) -> Result<PathBuf> {
-        let disk = self.disks.first().ok_or_else(|| {
-            Failure::failed(format!("{} names no disk", folder.join(MACHINE).display()))
-                .advice("A [[disks]] section with a `file` is needed.")
-        })?;
-        Ok(folder.join(&disk.file))
+        self.capture_name().map(|name| folder.join(name))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes of `machine.toml` that `p2v adapt` makes, and takes back: one line each, so that what a person wrote into
 //! the file stays.
 
-use super::folder::{MACHINE, partial};
+use super::names::{MACHINE, partial};
 use super::{Machine, Nic};
 use crate::error::{Failure, Result};
 use serde::{Deserialize, Serialize};

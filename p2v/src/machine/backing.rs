@@ -1,0 +1,86 @@
+//! Which file an overlay says it lies on, read without a lock.
+
+use crate::error::{Failure, Result};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const MAGIC: &[u8] = b"QFI\xfb";
+/// Longest name of a backing file in bytes (QEMU's `docs/interop/qcow2.txt`).
+const LONGEST_NAME: u32 = 1023;
+
+/// The name of the file behind the qcow2 image at `path`, as it is written there; `None` if nothing is behind it.
+///
+/// Layout (QEMU's `docs/interop/qcow2.txt`, "Header"): magic, version, `backing_file_offset` (u64 at byte 8),
+/// `backing_file_size` (u32 at byte 16), big-endian.
+pub(crate) fn backing_name(path: &Path) -> Result<Option<Vec<u8>>> {
+    let failed = |error: io::Error| Failure::failed(format!("cannot read {}: {error}", path.display()));
+    let invalid = |why| Failure::failed(format!("{} is not a usable qcow2 image: {why}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let mut head = [0; 20];
+    match file.read_exact_at(&mut head, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(invalid("it is too short")),
+        other => other.map_err(failed)?,
+    }
+    let [magic @ .., o0, o1, o2, o3, o4, o5, o6, o7, s0, s1, s2, s3] = head;
+    if !magic.starts_with(MAGIC) {
+        return Err(invalid("it does not begin as one"));
+    }
+    let offset = u64::from_be_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+    let size = u32::from_be_bytes([s0, s1, s2, s3]);
+    if offset == 0 || size == 0 {
+        return Ok(None);
+    }
+    if size > LONGEST_NAME {
+        return Err(invalid("the name of its backing file is too long"));
+    }
+    let mut name = vec![0; size as usize];
+    match file.read_exact_at(&mut name, offset) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Err(invalid("the name of its backing file lies past its end"))
+        }
+        other => other.map_err(failed).map(|()| Some(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header(offset: u64, size: u32) -> Vec<u8> {
+        let mut bytes = [MAGIC, &3_u32.to_be_bytes()[..], &offset.to_be_bytes(), &size.to_be_bytes()].concat();
+        bytes.extend(b"disk0.qcow2");
+        bytes
+    }
+
+    fn look(bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        backing_name(file.path())
+    }
+
+    #[test]
+    fn the_name_is_found_and_bounds_are_kept() {
+        assert_eq!(look(&header(20, 11)).unwrap().as_deref(), Some(&b"disk0.qcow2"[..]));
+        assert_eq!(look(&header(0, 0)).unwrap(), None);
+        assert!(look(&header(20, 12)).is_err());
+        assert!(look(&header(u64::MAX, 1)).is_err());
+        assert!(look(&header(20, u32::MAX)).is_err());
+        assert!(look(b"QFI\xfb").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = look(&bytes);
+            let _ = look(&[MAGIC, &bytes].concat());
+        }
+    }
+}
