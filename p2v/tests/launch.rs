@@ -2,59 +2,10 @@
 
 mod common;
 
+use common::running::*;
 use common::*;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
-
-/// Writes `A` on the screen (INT 10h function 0Eh) and halts with interrupts on, for ever.
-const BOOT: [u8; 9] = [0xB8, 0x41, 0x0E, 0xCD, 0x10, 0xFB, 0xF4, 0xEB, 0xFD];
-
-/// A machine whose disk is nothing but that boot sector.
-fn machine(folder: &Path) -> PathBuf {
-    let disk = folder.join("disk.img");
-    let mut sector = vec![0; 8 << 20];
-    sector[..BOOT.len()].copy_from_slice(&BOOT);
-    sector[510..512].copy_from_slice(&[0x55, 0xAA]);
-    fs::write(&disk, sector).unwrap();
-    let machine = folder.join("oldpc");
-    capture(&disk, &machine, &[]);
-    machine
-}
-
-/// A machine that was launched; killed when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Launches, and returns when the machine answers.
-fn launch(machine: &Path, more: &[&str]) -> Running {
-    let mut command = p2v("launch");
-    command.arg(machine).args(["--headless", "--memory", "64"]).args(more);
-    let mut running = Running(command.spawn().unwrap());
-    let asked = Instant::now();
-    while run(p2v("status").arg(machine)) != "running\n" {
-        assert!(
-            running.0.try_wait().unwrap().is_none(),
-            "the machine ended; is /dev/kvm usable?"
-        );
-        assert!(asked.elapsed() < Duration::from_secs(60), "the machine does not answer");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    running
-}
-
-fn ends(mut running: Running, machine: &Path) {
-    run(p2v("shutdown").arg(machine).args(["--force", "--wait"]));
-    assert!(running.0.wait().unwrap().success());
-    assert_eq!(run(p2v("status").arg(machine)), "off\n");
-}
+use std::process::Command;
 
 #[test]
 fn a_launched_machine_is_seen_typed_at_and_shut_down() {
@@ -86,17 +37,9 @@ fn a_launched_machine_is_seen_typed_at_and_shut_down() {
 fn an_ephemeral_machine_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let machine = machine(folder.path());
-    let names = || {
-        let mut names: Vec<_> = fs::read_dir(&machine)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        names.sort();
-        names
-    };
-    let before = names();
+    let before = names(&machine);
     ends(launch(&machine, &["--ephemeral"]), &machine);
-    assert_eq!(names(), before);
+    assert_eq!(names(&machine), before);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::checksums::ChecksumWriter;
 use super::progress::Progress;
 use super::{Plan, mapfile, pipeline};
 use crate::error::{Failure, Result};
-use crate::machine::{CHECKSUMS, DISK, MACHINE, MAP, NewFolder};
+use crate::machine::{CHECKSUMS, DISK, MACHINE, MAP, NewFolder, library};
 use crate::report;
 use crate::signals::Stop;
 use disk::qcow2::{DEFAULT_CLUSTER_BITS, Summary, Writer, WriterOptions};
@@ -150,9 +150,10 @@ impl Outcome {
         );
         let ratio = read as f64 / image.max(1) as f64;
         let _ = writeln!(text, "Written  {} ({ratio:.2} : 1)", report::size(image));
+        let machine = library::called(&self.folder);
         let _ = writeln!(text, "The machine is in {folder}. Next:");
-        let _ = writeln!(text, "  p2v verify {folder}    check it");
-        let _ = writeln!(text, "  p2v launch {folder}    run it");
+        let _ = writeln!(text, "  p2v verify {machine}    check it");
+        let _ = writeln!(text, "  p2v launch {machine}    run it");
         text
     }
 }

@@ -27,6 +27,11 @@ pub(super) fn connect(folder: &Path, session: Session) -> Result<Option<Client>>
 
 /// Connects to the one session that is meant, which must run.
 pub(super) fn connect_running(args: &SessionArgs) -> Result<Client> {
+    connect_in(args).map(|(_, client)| client)
+}
+
+/// The same, with the machine's folder.
+pub(super) fn connect_in(args: &SessionArgs) -> Result<(PathBuf, Client)> {
     let (folder, running) = sessions(args)?;
     let named = args.folder.display();
     let off = || {
@@ -34,14 +39,23 @@ pub(super) fn connect_running(args: &SessionArgs) -> Result<Client> {
             Some(session) => Failure::refused(format!("the machine {named} is not running in a session {session}")),
             None => Failure::refused(format!("the machine {named} is not running")),
         };
-        failure.advice(format!("`p2v status {named}` shows what runs; `p2v launch {named}` starts it."))
+        failure.advice(format!(
+            "`p2v status {named}` shows what runs; `p2v launch {named}` starts it."
+        ))
     };
     match running[..] {
         [] => Err(off()),
-        [session] => connect(&folder, session)?.ok_or_else(off),
+        [session] => match connect(&folder, session)? {
+            Some(client) => Ok((folder, client)),
+            None => Err(off()),
+        },
         _ => {
             let names: Vec<_> = running.iter().map(Session::to_string).collect();
-            let what = format!("{} sessions of {named} are running: {}", running.len(), names.join(", "));
+            let what = format!(
+                "{} sessions of {named} are running: {}",
+                running.len(),
+                names.join(", ")
+            );
             Err(Failure::refused(what).advice("Say with `--session` which is meant."))
         }
     }

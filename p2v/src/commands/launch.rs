@@ -104,8 +104,13 @@ fn open_disk(machine: &Machine, folder: &Path, ephemeral: bool) -> Result<DiskCo
     let adapted = folder.join(ADAPTED);
     let now = folder.join(NOW);
     // A snapshot that was made before the machine was adapted lies on the capture, and stays there.
-    let on_capture = now.exists() && machine::backing_name(&now)?.as_deref() == Some(machine.capture_name()?.as_bytes());
-    let untouched = if adapted.exists() && !on_capture { adapted } else { capture };
+    let on_capture =
+        now.exists() && machine::backing_name(&now)?.as_deref() == Some(machine.capture_name()?.as_bytes());
+    let untouched = if adapted.exists() && !on_capture {
+        adapted
+    } else {
+        capture
+    };
     if !untouched.exists() {
         return Err(Failure::failed(format!("the disk {} is missing", untouched.display()))
             .advice("Was the folder copied completely?"));

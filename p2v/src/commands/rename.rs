@@ -3,7 +3,7 @@
 use crate::cli::RenameArgs;
 use crate::error::{Failure, Result, print};
 use crate::launcher;
-use crate::machine::{self, FolderLock, Library, library, names};
+use crate::machine::{self, FolderLock, library, names};
 use std::path::Path;
 
 /// Renames the folder, and the name in `machine.toml`.
@@ -21,7 +21,5 @@ pub(crate) fn run(args: &RenameArgs) -> Result<()> {
     if launcher::remove(&from).unwrap_or(false) {
         launcher::add(&to, &args.new)?;
     }
-    let in_library = Library::locate().is_ok_and(|library| to.parent() == Some(library.path()));
-    let now = if in_library { args.new.clone() } else { to.display().to_string() };
-    print(&format!("The machine is called {now} now.\n"))
+    print(&format!("The machine is called {} now.\n", library::called(&to)))
 }

@@ -10,7 +10,11 @@ pub(crate) fn run(args: &ResetArgs) -> Result<()> {
     let folder = machine::resolve(&args.folder)?;
     Machine::load(&folder)?;
     let lock = FolderLock::exclusive(&folder)?;
-    let state = if folder.join(ADAPTED).exists() { "adapted" } else { "captured" };
+    let state = if folder.join(ADAPTED).exists() {
+        "adapted"
+    } else {
+        "captured"
+    };
     if folder.join(NOW).exists() {
         let loss = format!(
             "Everything that was done in the machine since it was {state} is lost ({}). Snapshots stay; \

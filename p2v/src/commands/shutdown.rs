@@ -3,12 +3,13 @@
 use super::control;
 use crate::cli::ShutdownArgs;
 use crate::error::{Failure, Result};
+use crate::machine::FolderLock;
 use runner::control::ClientError;
 use std::time::Duration;
 
 /// Asks the guest to shut down, or with `--force` ends the machine.
 pub(crate) fn run(args: &ShutdownArgs) -> Result<()> {
-    let mut client = control::connect_running(&args.machine)?;
+    let (place, mut client) = control::connect_in(&args.machine)?;
     let folder = args.machine.folder.display();
     let asked = if args.force { client.quit() } else { client.shutdown() };
     asked.map_err(|error| control::failure(&error))?;
@@ -16,7 +17,11 @@ pub(crate) fn run(args: &ShutdownArgs) -> Result<()> {
         return Ok(());
     }
     match client.wait_for_end(Duration::from_secs(args.timeout)) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            // It hangs up a moment before it is gone. If other sessions run, that moment cannot be told.
+            drop(FolderLock::exclusive(&place));
+            Ok(())
+        }
         Err(ClientError::Timeout { .. }) => {
             let what = format!("the machine in {folder} still runs after {} s", args.timeout);
             Err(Failure::failed(what).advice(format!(

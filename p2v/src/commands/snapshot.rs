@@ -66,14 +66,19 @@ fn create(args: &SnapshotNameArgs) -> Result<()> {
     let folder = folder(&args.folder)?;
     let lock = FolderLock::exclusive(&folder)?;
     Snapshots::of(&folder).create(&args.snapshot, args.quiet, &Stop::on_signals()?, &lock)?;
-    print(&format!("The snapshot {} keeps the machine as it is now.\n", args.snapshot))
+    print(&format!(
+        "The snapshot {} keeps the machine as it is now.\n",
+        args.snapshot
+    ))
 }
 
 /// The folder of a machine that has one disk.
 fn folder(named: &Path) -> Result<PathBuf> {
     let folder = machine::resolve(named)?;
     if Machine::load(&folder)?.disks.len() > 1 {
-        return Err(Failure::refused("machines with several disks cannot have snapshots yet"));
+        return Err(Failure::refused(
+            "machines with several disks cannot have snapshots yet",
+        ));
     }
     Ok(folder)
 }

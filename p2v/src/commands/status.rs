@@ -37,7 +37,11 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
             RunState::Shutdown => "shutting-down",
         };
         let ephemeral = session != Session::Main;
-        sessions.push(SessionStatus { session, ephemeral, state });
+        sessions.push(SessionStatus {
+            session,
+            ephemeral,
+            state,
+        });
     }
     let state = sessions.first().map_or("off", |session| session.state);
     if args.json {

@@ -21,7 +21,7 @@ impl Entry<'_> {
     pub(super) fn text(&self) -> String {
         let command: Vec<_> = self.command.iter().map(|argument| quoted(argument)).collect();
         format!(
-            "[Desktop Entry]\nType=Application\nVersion=1.5\nName={}\nComment=Run this old computer\nExec={}\nIcon={}\n\
+            "[Desktop Entry]\nType=Application\nName={}\nComment=Run this old computer\nExec={}\nIcon={}\n\
              Terminal=false\nCategories=System;Emulator;\n{FOLDER_KEY}={}\n",
             escaped(self.name),
             escaped(&command.join(" ")),
@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn awkward_arguments_are_quoted_twice_over() {
-        assert_eq!(escaped(&quoted(r#"a "b" $c \ `d` 50%"#)), r#""a \\"b\\" \\$c \\\\ \\`d\\` 50%%""#);
+        assert_eq!(
+            escaped(&quoted(r#"a "b" $c \ `d` 50%"#)),
+            r#""a \\"b\\" \\$c \\\\ \\`d\\` 50%%""#
+        );
         assert_eq!(file_part("Dad's PC"), "Dad_27s_20PC");
     }
 

@@ -17,7 +17,10 @@ const PREFIX: &str = "p2v-";
 
 /// Where the entry of a machine is, or would be.
 fn entry_path(folder: &Path) -> Result<PathBuf> {
-    let name = folder.file_name().and_then(|name| name.to_str()).ok_or_else(|| unusable(folder))?;
+    let name = folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| unusable(folder))?;
     Ok(data_folder()?
         .join("applications")
         .join(format!("{PREFIX}{}.desktop", file_part(name))))
@@ -28,8 +31,11 @@ fn icon_path() -> Result<PathBuf> {
 }
 
 fn unusable(path: &Path) -> Failure {
-    Failure::refused(format!("{} cannot stand in a desktop entry: it is not UTF-8, or has a control character", path.display()))
-        .advice("Rename it first.")
+    Failure::refused(format!(
+        "{} cannot stand in a desktop entry: it is not UTF-8, or has a control character",
+        path.display()
+    ))
+    .advice("Rename it first.")
 }
 
 /// Text that an entry can hold.
@@ -53,8 +59,11 @@ fn is_for(path: &Path, folder: &Path) -> Result<Option<bool>> {
 pub(crate) fn add(folder: &Path, name: &str) -> Result<PathBuf> {
     let (path, icon) = (entry_path(folder)?, icon_path()?);
     if is_for(&path, folder)? == Some(false) {
-        return Err(Failure::refused(format!("{} is there already, and is not for this machine", path.display()))
-            .advice("Remove that launcher first, or rename the machine."));
+        return Err(Failure::refused(format!(
+            "{} is there already, and is not for this machine",
+            path.display()
+        ))
+        .advice("Remove that launcher first, or rename the machine."));
     }
     // Its own path: a desktop session may search fewer folders than a shell.
     let program = std::env::current_exe()

@@ -2,8 +2,8 @@
 
 use super::folder::give_away;
 use super::names::{ADAPTED, ADAPTED_RECORD, NOW, partial};
-use super::snapshots::Snapshots;
 use super::settings::Setting;
+use super::snapshots::Snapshots;
 use crate::error::{Failure, Result};
 use disk::qcow2::{Overlay, OverlayOptions};
 use rustix::fs::{CWD, RenameFlags};
@@ -82,7 +82,8 @@ impl Adapted {
             self.folder.display(),
             names.join(", ")
         );
-        Err(Failure::refused(what).advice("Delete them first with `p2v snapshot delete`, if they are not needed any more."))
+        Err(Failure::refused(what)
+            .advice("Delete them first with `p2v snapshot delete`, if they are not needed any more."))
     }
 
     /// A new, empty overlay on `capture`, under a temporary name.

@@ -37,12 +37,7 @@ pub(crate) fn backing_name(path: &Path) -> Result<Option<Vec<u8>>> {
     }
     let mut name = vec![0; size as usize];
     match file.read_exact_at(&mut name, offset) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput) => {
             Err(invalid("the name of its backing file lies past its end"))
         }
         other => other.map_err(failed).map(|()| Some(name)),
@@ -55,7 +50,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn header(offset: u64, size: u32) -> Vec<u8> {
-        let mut bytes = [MAGIC, &3_u32.to_be_bytes()[..], &offset.to_be_bytes(), &size.to_be_bytes()].concat();
+        let mut bytes = [
+            MAGIC,
+            &3_u32.to_be_bytes()[..],
+            &offset.to_be_bytes(),
+            &size.to_be_bytes(),
+        ]
+        .concat();
         bytes.extend(b"disk0.qcow2");
         bytes
     }

@@ -16,7 +16,8 @@ const PIECE: usize = 1 << 20;
 
 /// Copies `from` to the new file `to` and syncs it. On an error, and when `stop` is requested, `to` is removed.
 pub(super) fn copy(from: &Path, to: &Path, what: &'static str, quiet: bool, stop: &Stop) -> Result<()> {
-    let source = File::open(from).map_err(|error| Failure::failed(format!("cannot read {}: {error}", from.display())))?;
+    let source =
+        File::open(from).map_err(|error| Failure::failed(format!("cannot read {}: {error}", from.display())))?;
     let target = File::create_new(to).map_err(|error| write_failure(to, &error))?;
     let copied = fill(&source, &target, to, what, quiet, stop);
     if copied.is_err() {
@@ -93,12 +94,17 @@ fn data(file: &File, size: u64) -> io::Result<Vec<Range<u64>>> {
 }
 
 fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    let full = [Errno::NOSPC, Errno::DQUOT].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    let full = [Errno::NOSPC, Errno::DQUOT]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
     if !full {
         return Failure::target_write(path, error);
     }
-    Failure::new(Exit::TargetUnwritable, format!("cannot write {}: {error}", path.display()))
-        .advice("Nothing was changed. Make room, for example with `p2v snapshot delete`, and try again.")
+    Failure::new(
+        Exit::TargetUnwritable,
+        format!("cannot write {}: {error}", path.display()),
+    )
+    .advice("Nothing was changed. Make room, for example with `p2v snapshot delete`, and try again.")
 }
 
 #[cfg(test)]

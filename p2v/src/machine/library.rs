@@ -122,6 +122,17 @@ pub(crate) fn resolve_place(named: &Path) -> Result<PathBuf> {
         .map_err(|error| Failure::failed(format!("cannot find {}: {error}", folder.display())))
 }
 
+/// What a person types to mean the machine in `folder`: its name if it is in the library, else its path.
+pub(crate) fn called(folder: &Path) -> String {
+    let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| Some(a) == b.canonicalize().ok());
+    let library = Library::locate().ok();
+    let inside = library
+        .zip(folder.parent())
+        .is_some_and(|(library, parent)| same(&library.path, parent));
+    let name = folder.file_name().filter(|_| inside).map(Path::new);
+    name.unwrap_or(folder).display().to_string()
+}
+
 /// Whether it can only be a path.
 pub(crate) fn is_path(named: &Path) -> bool {
     let text = named.as_os_str().as_encoded_bytes();
@@ -130,7 +141,8 @@ pub(crate) fn is_path(named: &Path) -> bool {
 
 /// A name that nothing can have.
 pub(crate) fn bad_name(name: &str, why: &str) -> Failure {
-    Failure::refused(format!("{name:?} cannot be a name: {why}")).advice("Letters, digits, spaces, `-`, `_` and `.` will do.")
+    Failure::refused(format!("{name:?} cannot be a name: {why}"))
+        .advice("Letters, digits, spaces, `-`, `_` and `.` will do.")
 }
 
 /// `$XDG_DATA_HOME`, else `~/.local/share` (XDG Base Directory Specification; relative paths do not count).
@@ -140,8 +152,9 @@ pub(crate) fn data_folder() -> Result<PathBuf> {
     }
     let home = home().filter(|path| path.is_absolute());
     let home = home.ok_or_else(|| {
-        Failure::failed("cannot tell where machines are kept: there is no $HOME")
-            .advice(format!("Set ${VARIABLE} to a folder, or give folders instead of names."))
+        Failure::failed("cannot tell where machines are kept: there is no $HOME").advice(format!(
+            "Set ${VARIABLE} to a folder, or give folders instead of names."
+        ))
     })?;
     Ok(home.join(".local/share"))
 }

@@ -3,11 +3,18 @@
 //! The lock is `flock` on the folder itself: it leaves no file behind, ends with its process however that dies, and
 //! stays with the folder when it is renamed.
 
+use super::sessions;
 use crate::error::{Failure, Result};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long somebody who does not answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks: flock(2) cannot wait for a limited time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A machine folder that is in use, until this is dropped.
 #[derive(Debug)]
@@ -18,12 +25,27 @@ pub(crate) struct FolderLock {
 impl FolderLock {
     /// For a session: other sessions may run, nobody changes the folder.
     pub(crate) fn shared(folder: &Path) -> Result<Self> {
-        Self::take(folder, FlockOperation::NonBlockingLockShared)?.ok_or_else(|| busy(folder))
+        Self::wait(folder, FlockOperation::NonBlockingLockShared)
     }
 
     /// For a change of the folder: no session runs, no other change is made.
     pub(crate) fn exclusive(folder: &Path) -> Result<Self> {
-        Self::take(folder, FlockOperation::NonBlockingLockExclusive)?.ok_or_else(|| busy(folder))
+        Self::wait(folder, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// A session that answers no more may still be ending, and most changes take a moment only.
+    fn wait(folder: &Path, operation: FlockOperation) -> Result<Self> {
+        let asked = Instant::now();
+        loop {
+            if let Some(lock) = Self::take(folder, operation)? {
+                return Ok(lock);
+            }
+            let running = sessions::running(folder).is_ok_and(|sessions| !sessions.is_empty());
+            if running || asked.elapsed() >= PATIENCE {
+                return Err(busy(folder, running));
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// `None` if somebody has it.
@@ -41,8 +63,7 @@ impl FolderLock {
     }
 }
 
-fn busy(folder: &Path) -> Failure {
-    let running = super::sessions::running(folder).is_ok_and(|sessions| !sessions.is_empty());
+fn busy(folder: &Path, running: bool) -> Failure {
     let folder = folder.display();
     if running {
         return Failure::refused(format!("the machine in {folder} is running"))

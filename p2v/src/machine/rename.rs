@@ -47,8 +47,10 @@ fn set_name(folder: &Path, name: &str) -> Result<()> {
         ..machine
     };
     if toml::from_str::<Machine>(&changed).ok().as_ref() != Some(&wanted) {
-        return Err(Failure::refused(format!("cannot find the line `name = …` in {}", path.display()))
-            .advice("Put the name on a line of its own at the top of that file, then try again."));
+        return Err(
+            Failure::refused(format!("cannot find the line `name = …` in {}", path.display()))
+                .advice("Put the name on a line of its own at the top of that file, then try again."),
+        );
     }
     let unfinished = folder.join(partial(MACHINE));
     let write = || -> io::Result<()> {
@@ -73,14 +75,19 @@ fn with_name(text: &str, name: &str) -> String {
     };
     let mut at = 0;
     let mut found = None;
-    for line in text.split_inclusive('\n').take_while(|line| !line.trim_start().starts_with('[')) {
+    for line in text
+        .split_inclusive('\n')
+        .take_while(|line| !line.trim_start().starts_with('['))
+    {
         if is_name(line) {
             found = Some((at, line));
             break;
         }
         at += line.len();
     }
-    let Some((at, line)) = found else { return text.to_owned() };
+    let Some((at, line)) = found else {
+        return text.to_owned();
+    };
     let end = if line.ends_with("\r\n") {
         "\r\n"
     } else if line.ends_with('\n') {
@@ -103,7 +110,10 @@ mod tests {
     fn only_the_name_changes_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(MACHINE);
-        let text = format!("# name = \"no\"\n# mine\n{}# name = \"no\"\n", sample().to_text().unwrap());
+        let text = format!(
+            "# name = \"no\"\n# mine\n{}# name = \"no\"\n",
+            sample().to_text().unwrap()
+        );
         fs::write(&path, &text).unwrap();
         for name in ["new", "with \"quotes\" and \\", "é # = ["] {
             set_name(folder.path(), name).unwrap();

@@ -92,10 +92,7 @@ fn answers(folder: &Path, socket: &Path) -> bool {
     let short = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())).join(name);
     match UnixStream::connect(short) {
         Ok(_) => true,
-        Err(error) => !matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
-        ),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
     }
 }
 

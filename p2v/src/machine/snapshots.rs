@@ -80,7 +80,10 @@ impl Snapshots {
     pub(crate) fn on_adapted(&self) -> Result<Vec<String>> {
         let depends = |on: &Option<String>| on.as_ref().is_none_or(|on| Path::new(on).ends_with(ADAPTED));
         let all = self.list()?.into_iter();
-        Ok(all.filter(|snapshot| depends(&snapshot.on)).map(|snapshot| snapshot.name).collect())
+        Ok(all
+            .filter(|snapshot| depends(&snapshot.on))
+            .map(|snapshot| snapshot.name)
+            .collect())
     }
 
     /// Keeps the disk as it is now under a name.
@@ -93,8 +96,10 @@ impl Snapshots {
                 .advice("Choose another name, or delete that one first with `p2v snapshot delete`."));
         }
         if !now.exists() {
-            return Err(Failure::refused("the machine has written nothing yet: there is nothing to keep")
-                .advice("`p2v reset` brings this state back at any time, without a snapshot."));
+            return Err(
+                Failure::refused("the machine has written nothing yet: there is nothing to keep")
+                    .advice("`p2v reset` brings this state back at any time, without a snapshot."),
+            );
         }
         // Held while it is copied: nobody may write to it.
         let _source = Image::open(&now)?;

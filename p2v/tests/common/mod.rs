@@ -1,6 +1,9 @@
 //! Words for the tests: the real binary, disks made by the field's tools, and judges that are not ours.
 #![allow(dead_code)] // each test file uses some of them
 
+pub(crate) mod kills;
+pub(crate) mod running;
+
 use p2v_tests::tool;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -1,0 +1,80 @@
+//! The menu's entry, judged by desktop-file-validate, GLib and librsvg.
+
+mod common;
+
+use common::running::*;
+use common::*;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+#[test]
+fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let disk = boot_disk(folder.path());
+    let odd = "Dad's \"old\" $PC `1` 50% \u{e9}; #x";
+    let names = ["oldpc", odd];
+    for name in names {
+        let machine = data.join("p2v/machines").join(name);
+        let p2v = |words: &[&str]| {
+            let mut command = p2v(words[0]);
+            command
+                .args(&words[1..])
+                .env("XDG_DATA_HOME", &data)
+                .env_remove("P2V_MACHINES");
+            command
+        };
+        run(p2v(&["capture", "--quiet", "--name", name]).arg(&disk));
+        let said = run(&mut p2v(&["launcher", "add", name]));
+        let entry = PathBuf::from(said.trim().rsplit_once(": ").unwrap().1);
+        assert!(entry.starts_with(data.join("applications")), "{said}");
+        let warnings = run(Command::new("desktop-file-validate").arg(&entry));
+        assert_eq!(warnings, "");
+        let text = fs::read_to_string(&entry).unwrap();
+        let icon = text.lines().find_map(|line| line.strip_prefix("Icon=")).unwrap();
+        let picture = folder.path().join("icon.png");
+        run(Command::new("rsvg-convert")
+            .args(["-w", "64", "-h", "64", icon, "-o"])
+            .arg(&picture));
+        assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+
+        // GLib takes Exec apart and starts it.
+        let started = Command::new("gio").arg("launch").arg(&entry).spawn();
+        let mut started = Running(started.expect("gio is in Debian's package libglib2.0-bin"));
+        until("the entry does not start the machine", || {
+            run(&mut p2v(&["status", name])) == "running\n"
+        });
+        run(&mut p2v(&["shutdown", name, "--force", "--wait"]));
+        started.0.wait().unwrap();
+        assert!(machine.join("disk0.now.qcow2").exists());
+    }
+
+    let p2v = |words: &[&str]| {
+        let mut command = p2v(words[0]);
+        command
+            .args(&words[1..])
+            .env("XDG_DATA_HOME", &data)
+            .env_remove("P2V_MACHINES");
+        command
+    };
+    let entries = || running::names(&data.join("applications"));
+    // The entry follows its machine.
+    run(&mut p2v(&["rename", odd, "study"]));
+    assert_eq!(entries(), ["p2v-oldpc.desktop", "p2v-study.desktop"]);
+    let text = fs::read_to_string(data.join("applications/p2v-study.desktop")).unwrap();
+    assert!(text.contains("Name=study\n") && text.contains("/study\""), "{text}");
+    run(&mut p2v(&["remove", "study", "--yes"]));
+    assert_eq!(entries(), ["p2v-oldpc.desktop"]);
+
+    // An entry that is not ours is left alone.
+    let entry = data.join("applications/p2v-oldpc.desktop");
+    let own = fs::read_to_string(&entry).unwrap();
+    fs::write(&entry, "[Desktop Entry]\nName=x\n").unwrap();
+    refused(&mut p2v(&["launcher", "add", "oldpc"]), &["not for this machine"]);
+    assert!(run(&mut p2v(&["launcher", "remove", "oldpc"])).contains("was not"));
+    fs::write(&entry, own).unwrap();
+    run(&mut p2v(&["launcher", "remove", "oldpc"]));
+    assert_eq!(entries(), [""; 0]);
+    assert_eq!(running::names(&data.join("icons/hicolor/scalable/apps")), [""; 0]);
+}
