@@ -1,4 +1,5 @@
 //! Which file an overlay says it lies on, read without a lock.
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use crate::error::{Failure, Result};
 use std::fs::File;
@@ -8,7 +9,7 @@ use std::path::Path;
 
 const MAGIC: &[u8] = b"QFI\xfb";
 /// Longest name of a backing file in bytes (QEMU's `docs/interop/qcow2.txt`).
-const LONGEST_NAME: u32 = 1023;
+const LONGEST_NAME: usize = 1023;
 
 /// The name of the file behind the qcow2 image at `path`, as it is written there; `None` if nothing is behind it.
 ///
@@ -28,14 +29,14 @@ pub(crate) fn backing_name(path: &Path) -> Result<Option<Vec<u8>>> {
         return Err(invalid("it does not begin as one"));
     }
     let offset = u64::from_be_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
-    let size = u32::from_be_bytes([s0, s1, s2, s3]);
+    let size = usize::try_from(u32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
     if offset == 0 || size == 0 {
         return Ok(None);
     }
     if size > LONGEST_NAME {
         return Err(invalid("the name of its backing file is too long"));
     }
-    let mut name = vec![0; size as usize];
+    let mut name = vec![0; size];
     match file.read_exact_at(&mut name, offset) {
         Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput) => {
             Err(invalid("the name of its backing file lies past its end"))
