@@ -33,8 +33,7 @@ fn the_manual_page_names_every_command_and_is_clean_roff() {
     for words in [
         "P2V CAPTURE",
         "P2V VERIFY",
-        "P2V SNAPSHOT",
-        "restore",
+        "P2V SNAPSHOT RESTORE",
         "P2V LAUNCHER",
         "--dry-run",
         "--ephemeral",

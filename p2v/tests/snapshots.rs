@@ -273,16 +273,16 @@ fn a_kill_at_any_step_leaves_the_old_state_or_the_new_one() {
     let mut kills = vec![killed_at_every_step(
         &machine,
         &["snapshot", "create", "kept"],
-        &kept,
+        kept,
         Some(1),
     )];
     run(&mut p2v_on(&machine, &["snapshot", "create", "kept"]));
     write(&machine, 2);
     let restore = ["snapshot", "restore", "kept", "--yes"];
-    kills.push(killed_at_every_step(&machine, &restore, &now, Some(1)));
+    kills.push(killed_at_every_step(&machine, &restore, now, Some(1)));
     let delete = ["snapshot", "delete", "kept", "--yes"];
-    kills.push(killed_at_every_step(&machine, &delete, &kept, None));
-    kills.push(killed_at_every_step(&machine, &["reset", "--yes"], &now, None));
+    kills.push(killed_at_every_step(&machine, &delete, kept, None));
+    kills.push(killed_at_every_step(&machine, &["reset", "--yes"], now, None));
     // The copy, its permissions, two syncs and the rename are steps at least.
     assert!(kills[0] > 8 && kills[1] > 8, "{kills:?}");
     assert!(kills[2] > 2 && kills[3] > 2, "{kills:?}");

@@ -2,7 +2,7 @@
 
 use crate::cli::Cli;
 use crate::error::{Failure, Result, print};
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 /// Prints the manual page.
@@ -20,23 +20,32 @@ fn render() -> std::io::Result<String> {
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
+    render_subcommands(&command, "p2v", &mut page)?;
+    man.render_extra_section(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// A section for each subcommand of `command`, and for theirs.
+fn render_subcommands(command: &Command, above: &str, page: &mut Vec<u8>) -> std::io::Result<()> {
     for subcommand in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        let name = format!("p2v {}", subcommand.get_name());
+        let name = format!("{above} {}", subcommand.get_name());
         page.extend_from_slice(format!(".SH {}\n", name.to_uppercase()).as_bytes());
         let man = Man::new(subcommand.clone());
         let mut body = Vec::new();
         man.render_synopsis_section(&mut body)?;
         man.render_description_section(&mut body)?;
         man.render_options_section(&mut body)?;
-        man.render_extra_section(&mut body)?;
+        if subcommand.get_after_help().is_some() {
+            man.render_extra_section(&mut body)?;
+        }
         // Sections of the subcommand become parts of its own section.
         let body = String::from_utf8_lossy(&body).replace("\n.SH ", "\n.SS ");
         let body = body
             .strip_prefix(".SH ")
             .map_or(body.clone(), |rest| format!(".SS {rest}"));
         page.extend_from_slice(body.as_bytes());
+        render_subcommands(subcommand, &name, page)?;
     }
-    man.render_extra_section(&mut page)?;
-    man.render_version_section(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(())
 }
