@@ -2,6 +2,13 @@
 //!
 //! The doc comments here are the help texts that a person reads. What was typed is resolved into plans elsewhere.
 
+mod machines;
+
+pub(crate) use machines::{
+    LauncherCommand, ListArgs, RemoveArgs, RenameArgs, ResetArgs, SnapshotCommand, SnapshotNameArgs,
+};
+use machines::{REMOVE_HELP, SNAPSHOT_EXAMPLES};
+
 use crate::machine::sessions::Session;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -63,19 +70,6 @@ Examples:
 What the machine writes goes to disk0.now.qcow2. p2v reset takes that away, p2v snapshot keeps states of it.
 Seen and controlled from another terminal: p2v screenshot, p2v type, p2v status, p2v shutdown.
 Any number of ephemeral sessions may run at once. --session tells them apart; p2v status shows them.";
-
-const SNAPSHOT_EXAMPLES: &str = "\
-Examples:
-  p2v snapshot create oldpc before-update
-  p2v snapshot list oldpc
-  p2v snapshot restore oldpc before-update
-
-A snapshot is a copy of what the machine wrote since it was captured (disk0.now.qcow2), and takes as much room unless
-the file system can share blocks (btrfs, XFS). Snapshots do not depend on each other. The machine must be off.";
-
-const REMOVE_HELP: &str = "\
-Only files that p2v made are removed. If anything else is in the folder, nothing is removed.
-The capture may be the only copy of the old disk: make sure that you do not need it any more.";
 
 const SESSION_HELP: &str = "\
 If several sessions of a machine run, --session says which is meant: `main` is the one that keeps what it writes,
@@ -281,111 +275,6 @@ pub(crate) struct LaunchArgs {
     /// Write the firmware's messages to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) firmware_log: Option<PathBuf>,
-}
-
-/// `p2v list`
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    /// Print JSON for scripts
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `p2v rename`
-#[derive(Debug, Args)]
-pub(crate) struct RenameArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
-    /// The new name; the folder stays where it is, and is called so
-    #[arg(value_name = "NEW")]
-    pub(crate) new: String,
-}
-
-/// `p2v remove`
-#[derive(Debug, Args)]
-pub(crate) struct RemoveArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-/// `p2v reset`
-#[derive(Debug, Args)]
-pub(crate) struct ResetArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-/// `p2v snapshot`
-#[derive(Debug, Subcommand)]
-pub(crate) enum SnapshotCommand {
-    /// Keep the state that the machine has now
-    Create(SnapshotNameArgs),
-    /// List a machine's snapshots
-    List(SnapshotListArgs),
-    /// Go back to a snapshot; the state that the machine has now is lost
-    Restore(SnapshotChangeArgs),
-    /// Remove a snapshot
-    Delete(SnapshotChangeArgs),
-}
-
-/// `p2v snapshot create`
-#[derive(Debug, Args)]
-pub(crate) struct SnapshotNameArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
-    /// The snapshot's name
-    pub(crate) snapshot: String,
-    /// Show no progress
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
-/// `p2v snapshot list`
-#[derive(Debug, Args)]
-pub(crate) struct SnapshotListArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
-    /// Print JSON for scripts
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `p2v snapshot restore` and `delete`
-#[derive(Debug, Args)]
-pub(crate) struct SnapshotChangeArgs {
-    #[command(flatten)]
-    pub(crate) name: SnapshotNameArgs,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-/// `p2v launcher`
-#[derive(Debug, Subcommand)]
-pub(crate) enum LauncherCommand {
-    /// Put a machine into the menu
-    Add(LauncherArgs),
-    /// Take a machine out of the menu
-    Remove(LauncherArgs),
-}
-
-/// `p2v launcher add` and `remove`
-#[derive(Debug, Args)]
-pub(crate) struct LauncherArgs {
-    /// The machine: its name or its folder
-    #[arg(value_name = "MACHINE")]
-    pub(crate) folder: PathBuf,
 }
 
 /// Which of a machine's sessions is meant.

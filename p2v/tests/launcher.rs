@@ -74,6 +74,9 @@ fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
     refused(&mut p2v(&["launcher", "add", "oldpc"]), &["not for this machine"]);
     assert!(run(&mut p2v(&["launcher", "remove", "oldpc"])).contains("was not"));
     fs::write(&entry, own).unwrap();
+    refused(&mut p2v(&["launcher", "remove", "nopc"]), &["nopc"]);
+    // The machine may be gone already.
+    fs::remove_dir_all(data.join("p2v/machines/oldpc")).unwrap();
     run(&mut p2v(&["launcher", "remove", "oldpc"]));
     assert_eq!(entries(), [""; 0]);
     assert_eq!(running::names(&data.join("icons/hicolor/scalable/apps")), [""; 0]);

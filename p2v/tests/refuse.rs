@@ -69,7 +69,7 @@ fn an_empty_folder_will_do() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let output = start(p2v("capture").arg("x"));
+    let output = start(&mut p2v("capture"));
     assert_eq!(output.status.code(), Some(2));
     let output = start(p2v("capture").args(["x", "-o", "y", "--level", "99"]));
     assert_eq!(output.status.code(), Some(2));

@@ -117,9 +117,15 @@ pub(crate) fn resolve_place(named: &Path) -> Result<PathBuf> {
         let what = format!("{} is a link to another folder", folder.display());
         return Err(Failure::refused(what).advice("Name the folder that it leads to, by its path."));
     }
-    folder
-        .canonicalize()
-        .map_err(|error| Failure::failed(format!("cannot find {}: {error}", folder.display())))
+    whole(&folder)
+}
+
+/// The path of a folder that is there, absolute and without links.
+pub(crate) fn whole(folder: &Path) -> Result<PathBuf> {
+    folder.canonicalize().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => super::no_folder(folder),
+        _ => Failure::failed(format!("cannot find {}: {error}", folder.display())),
+    })
 }
 
 /// What a person types to mean the machine in `folder`: its name if it is in the library, else its path.

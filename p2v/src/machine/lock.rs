@@ -8,6 +8,7 @@ use crate::error::{Failure, Result};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,10 @@ impl FolderLock {
 
     /// `None` if somebody has it.
     fn take(folder: &Path, operation: FlockOperation) -> Result<Option<Self>> {
-        let failed = |error| Failure::failed(format!("cannot open the folder {}: {error}", folder.display()));
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => super::no_folder(folder),
+            _ => Failure::failed(format!("cannot open the folder {}: {error}", folder.display())),
+        };
         let file = File::open(folder).map_err(failed)?;
         match rustix::fs::flock(&file, operation) {
             Ok(()) => {}

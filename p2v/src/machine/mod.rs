@@ -176,6 +176,11 @@ pub(crate) struct FoundSystem {
     pub(crate) partition: u32,
 }
 
+/// A path that leads nowhere.
+fn no_folder(folder: &Path) -> Failure {
+    Failure::refused(format!("there is no folder {}", folder.display()))
+}
+
 impl Machine {
     /// Reads the `machine.toml` of `folder`.
     pub(crate) fn load(folder: &Path) -> Result<Self> {
@@ -189,7 +194,7 @@ impl Machine {
                 return Failure::refused(what).advice("Delete that folder and capture again.");
             }
             if !folder.exists() {
-                return Failure::refused(format!("there is no folder {}", folder.display()));
+                return no_folder(folder);
             }
             Failure::refused(format!(
                 "{} is not a machine folder: it has no {MACHINE}",

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses some of them
 
 pub(crate) mod kills;
+pub(crate) mod library;
 pub(crate) mod running;
 
 use p2v_tests::tool;
