@@ -150,7 +150,7 @@ impl Outcome {
         );
         let ratio = read as f64 / image.max(1) as f64;
         let _ = writeln!(text, "Written  {} ({ratio:.2} : 1)", report::size(image));
-        let machine = library::called(&self.folder);
+        let machine = library::word(&self.folder);
         let _ = writeln!(text, "The machine is in {folder}. Next:");
         let _ = writeln!(text, "  p2v verify {machine}    check it");
         let _ = writeln!(text, "  p2v launch {machine}    run it");

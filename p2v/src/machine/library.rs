@@ -139,6 +139,16 @@ pub(crate) fn called(folder: &Path) -> String {
     name.unwrap_or(folder).display().to_string()
 }
 
+/// The same as a word of a shell's command line.
+pub(crate) fn word(folder: &Path) -> String {
+    let called = called(folder);
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if called.chars().all(plain) {
+        return called;
+    }
+    format!("'{}'", called.replace('\'', "'\\''"))
+}
+
 /// Whether it can only be a path.
 pub(crate) fn is_path(named: &Path) -> bool {
     let text = named.as_os_str().as_encoded_bytes();
@@ -186,6 +196,12 @@ fn variable(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_cut_them() {
+        assert_eq!(word(Path::new("/nowhere/oldpc")), "/nowhere/oldpc");
+        assert_eq!(word(Path::new("/nowhere/Dad's PC")), r"'/nowhere/Dad'\''s PC'");
+    }
 
     #[test]
     fn new_machines_get_names_that_are_free() {
