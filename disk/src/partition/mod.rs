@@ -175,7 +175,7 @@ fn choose<D: ReadAt + ?Sized>(disk: &D, sector: u64, boot: &mbr::BootSector) -> 
 }
 
 /// Whether an image shows the GPT of a disk with 4096-byte sectors and none for 512-byte sectors.
-pub(crate) fn looks_like_4k<D: ReadAt + ?Sized>(disk: &D) -> bool {
+pub fn looks_like_4k<D: ReadAt + ?Sized>(disk: &D) -> bool {
     let mut start = [0; 4096 + 8];
     disk.read_at(0, &mut start).is_ok() && {
         let start = Fields(&start);
