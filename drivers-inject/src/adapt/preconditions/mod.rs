@@ -89,7 +89,7 @@ pub(super) fn of_new_computer(system: &System) -> Option<Finding> {
              old computer (OEM) is bound to that one",
             format!(
                 "p2v changes nothing about that: licence, computer name, accounts and their identifiers (SIDs) stay as \
-                 they are, and the virtual clock keeps {clock}, as this Windows expects."
+                 they are, and it goes on to read the clock as {clock}."
             ),
         )
     })
