@@ -58,6 +58,7 @@ pub fn scan<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<DiskLayout>
             "the partition table cannot be read ({error}): everything is copied"
         )],
         trusted: false,
+        raid: None,
     });
     let mut contents = Vec::new();
     if table.scheme == Scheme::None {

@@ -2,6 +2,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+mod bitlocker;
 mod builder;
 mod ext;
 mod fat;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use signature::Signature;
 use std::io;
 
+pub use bitlocker::{BitLocker, Protector, bitlocker};
 pub use ntfs::{NtfsState, ntfs_state};
 pub use swap::{SwapSession, swap_session};
 

@@ -48,6 +48,7 @@ pub(crate) fn disk_of(volumes: Vec<(VolumeKind, Vec<u8>)>) -> (Arc<dyn ReadAt>, 
         partitions,
         warnings: Vec::new(),
         trusted: true,
+        raid: None,
     };
     let layout = DiskLayout {
         size: disk.len() as u64,
