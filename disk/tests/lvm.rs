@@ -179,7 +179,7 @@ fn what_is_not_linear_is_named_and_refused() {
     assert!(
         seen.logical
             .iter()
-            .all(|contents| contents.logical.name.volume != "hidden")
+            .all(|contents| contents.logical.name.name != "hidden")
     );
     let problems = seen.physical[0].problems.join("\n");
     assert!(problems.contains("vg/mirrored cannot be read"), "{problems}");
@@ -270,7 +270,7 @@ fn a_damaged_copy_is_replaced_by_the_other_and_the_newest_counts() {
     let mut bytes = good.clone();
     bytes[area.clone()].copy_from_slice(&before[area.clone()]);
     let seen = scan(&bytes, 512).unwrap();
-    assert_eq!(seen.logical[0].logical.name.volume, "new");
+    assert_eq!(seen.logical[0].logical.name.name, "new");
     // It is damaged.
     let (offset, ..) = newest(image.path());
     let mut bytes = good.clone();

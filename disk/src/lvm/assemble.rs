@@ -257,14 +257,14 @@ impl<'a> Members<'a> {
             None if crossed => Err("another logical volume claims the same place".to_owned()),
             None => self.mapping(logical),
         };
-        let mut partitions: Vec<u32> = Vec::new();
-        let mut add = |name: &str| {
+        let partition = |name: &str| {
             let place = self.places.get(name).copied().flatten();
-            partitions.extend(place.map(|place| place.partition));
+            place.map(|place| place.partition)
         };
-        logical.stripes.iter().for_each(|stripe| add(&stripe.physical));
-        if logical.stripes.is_empty() {
-            self.places.keys().for_each(|name| add(name));
+        let of_stripes = logical.stripes.iter();
+        let mut partitions: Vec<u32> = of_stripes.filter_map(|stripe| partition(&stripe.physical)).collect();
+        if partitions.is_empty() {
+            partitions.extend(self.places.keys().filter_map(|name| partition(name)));
         }
         let mut seen = std::collections::BTreeSet::new();
         partitions.retain(|partition| seen.insert(*partition));
@@ -283,7 +283,7 @@ impl<'a> Members<'a> {
         LogicalVolume {
             name: LogicalName {
                 group: group.name.clone(),
-                volume: logical.name.clone(),
+                name: logical.name.clone(),
             },
             uuid: logical.uuid.clone(),
             size: size.unwrap_or(u64::MAX),

@@ -14,21 +14,21 @@ pub struct LogicalName {
     /// The volume group.
     pub group: String,
     /// The logical volume in it.
-    pub volume: String,
+    pub name: String,
 }
 
 impl LogicalName {
     /// Its name in `/dev/mapper`: hyphens of the two names are doubled (`lvm(8)`, "VALID NAMES").
     pub fn mapper(&self) -> String {
         let doubled = |name: &str| name.replace('-', "--");
-        format!("{}-{}", doubled(&self.group), doubled(&self.volume))
+        format!("{}-{}", doubled(&self.group), doubled(&self.name))
     }
 }
 
 impl std::fmt::Display for LogicalName {
     /// `group/volume`, as LVM's own commands take it.
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(to, "{}/{}", self.group, self.volume)
+        write!(to, "{}/{}", self.group, self.name)
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
     fn hyphens_are_doubled() {
         let name = LogicalName {
             group: "vg-a".to_owned(),
-            volume: "lv--b".to_owned(),
+            name: "lv--b".to_owned(),
         };
         assert_eq!(name.mapper(), "vg--a-lv----b");
         assert_eq!(name.to_string(), "vg-a/lv--b");

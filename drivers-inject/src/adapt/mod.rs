@@ -14,6 +14,7 @@ mod edited;
 mod file;
 mod finding;
 mod linux;
+mod lvm;
 mod plan;
 mod preconditions;
 mod windows;
@@ -50,6 +51,7 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
         unreadable: std::mem::take(&mut bench.unreadable),
         ..Plan::default()
     };
+    plan.findings.extend(lvm::findings(layout));
     for (place, system) in windows.iter().zip(&windows_systems) {
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
