@@ -36,6 +36,7 @@ const TEST: &[&str] = &[
     "initramfs-tools-core",
     "kmod",
     "libhivex-bin",
+    "lvm2",
     "lz4",
     "man-db",
     "mmdebstrap",

@@ -135,6 +135,11 @@ pub(crate) fn recognise<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Option<&'s
     Ok(signature::all(volume)?.first().map(Signature::name))
 }
 
+/// The names of everything that `volume` bears the signature of.
+pub(crate) fn signatures<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Vec<&'static str>> {
+    Ok(signature::all(volume)?.iter().map(Signature::name).collect())
+}
+
 /// Which RAID a whole disk is a member of, if any.
 pub(crate) fn raid_member<D: ReadAt + ?Sized>(disk: &D) -> io::Result<Option<&'static str>> {
     signature::raid_member(disk)

@@ -14,6 +14,7 @@ mod edited;
 mod file;
 mod finding;
 mod linux;
+mod lvm;
 mod plan;
 mod preconditions;
 mod windows;
@@ -51,6 +52,7 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
         ..Plan::default()
     };
     plan.findings.extend(preconditions::efi_loaders(&mut bench.volumes));
+    plan.findings.extend(lvm::findings(layout));
     for (place, system) in windows.iter().zip(&windows_systems) {
         plan.findings.extend(preconditions::of_new_computer(system));
         let session = windows::session(&mut bench.volumes, place, system, options);
