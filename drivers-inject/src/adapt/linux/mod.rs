@@ -6,6 +6,7 @@
 
 mod boot;
 mod fstab;
+mod guest;
 mod hardware;
 mod kernel_args;
 mod kernel_version;
@@ -96,9 +97,9 @@ pub(super) fn plan(bench: &mut Bench, layout: &DiskLayout, place: &Place, system
         journals.replay(bench, volume);
     }
     let volumes = tree.volumes();
-    if is_guest(&mut bench.volumes, &tree) {
+    if guest::is_guest(&mut bench.volumes, &tree) {
         bench.restore(before, &volumes);
-        plan.findings.push(guest_finding(system));
+        plan.findings.push(guest::finding(system));
         return;
     }
     let mut edited = look(bench, layout, tree, system);
@@ -198,31 +199,6 @@ fn boots(volumes: &mut [MountedVolume], tree: &Tree) -> Vec<u32> {
         }
     }
     boots
-}
-
-/// Whether a system on a logical volume believes to be on a disk of its own: that is the disk of a virtual machine
-/// which ran on this computer.
-fn is_guest(volumes: &mut [MountedVolume], tree: &Tree) -> bool {
-    matches!(tree.root(volumes), VolumeId::Logical(_))
-        && TextFile::open(volumes, tree, fstab::FSTAB)
-            .is_some_and(|file| fstab::mentions(&file).iter().any(|mention| mention.is_root))
-}
-
-fn guest_finding(system: &System) -> Finding {
-    Finding {
-        system: Some(system.name.clone()),
-        ..Finding::on_disk(
-            Kind::NotAdapted,
-            Effect::Note,
-            system.partition,
-            format!(
-                "This system is on the logical volume {}, but its fstab names a disk as its root: it seems to be that \
-                 of a virtual machine which ran on the old computer",
-                system.volume.as_deref().unwrap_or_default()
-            ),
-            "It is left as it is.",
-        )
-    }
 }
 
 /// A finding about a name that stays.
