@@ -2,6 +2,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+mod bitlocker;
 mod builder;
 mod ext;
 mod fat;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use signature::Signature;
 use std::io;
 
+pub use bitlocker::{BitLocker, Protector, bitlocker};
 pub use ntfs::{NtfsState, ntfs_state};
 pub use swap::{SwapSession, swap_session};
 
@@ -131,6 +133,11 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
 /// The name of what is on `volume`, from its signature alone; `None` if nothing is known.
 pub(crate) fn recognise<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Option<&'static str>> {
     Ok(signature::all(volume)?.first().map(Signature::name))
+}
+
+/// The names of everything that `volume` bears the signature of.
+pub(crate) fn signatures<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Vec<&'static str>> {
+    Ok(signature::all(volume)?.iter().map(Signature::name).collect())
 }
 
 /// Which RAID a whole disk is a member of, if any.
