@@ -5,8 +5,43 @@ mod common;
 use common::running::*;
 use common::*;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// `p2v` with a data folder of its own.
+fn p2v_in(data: &Path, words: &[&str]) -> Command {
+    let mut command = p2v(words[0]);
+    command
+        .args(&words[1..])
+        .env("XDG_DATA_HOME", data)
+        .env_remove("P2V_MACHINES");
+    command
+}
+
+/// Adds an entry for the machine, has it judged, and starts the machine through it.
+fn added_and_started(data: &Path, machine: &str) {
+    let said = run(&mut p2v_in(data, &["launcher", "add", machine]));
+    let entry = PathBuf::from(said.trim().rsplit_once(": ").unwrap().1);
+    assert!(entry.starts_with(data.join("applications")), "{said}");
+    let warnings = run(Command::new("desktop-file-validate").arg(&entry));
+    assert_eq!(warnings, "");
+    let text = fs::read_to_string(&entry).unwrap();
+    let icon = text.lines().find_map(|line| line.strip_prefix("Icon=")).unwrap();
+    let picture = data.join("icon.png");
+    run(Command::new("rsvg-convert")
+        .args(["-w", "64", "-h", "64", icon, "-o"])
+        .arg(&picture));
+    assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+
+    // GLib takes Exec apart and starts it.
+    let started = Command::new("gio").arg("launch").arg(&entry).spawn();
+    let mut started = Running(started.expect("gio is in Debian's package libglib2.0-bin"));
+    until("the entry does not start the machine", || {
+        run(&mut p2v_in(data, &["status", machine])) == "running\n"
+    });
+    run(&mut p2v_in(data, &["shutdown", machine, "--force", "--wait"]));
+    started.0.wait().unwrap();
+}
 
 #[test]
 fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
@@ -14,50 +49,18 @@ fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
     let data = folder.path().join("data");
     let disk = boot_disk(folder.path());
     let odd = "Dad's \"old\" $PC `1` 50% \u{e9}; #x";
-    let names = ["oldpc", odd];
-    for name in names {
-        let machine = data.join("p2v/machines").join(name);
-        let p2v = |words: &[&str]| {
-            let mut command = p2v(words[0]);
-            command
-                .args(&words[1..])
-                .env("XDG_DATA_HOME", &data)
-                .env_remove("P2V_MACHINES");
-            command
-        };
-        run(p2v(&["capture", "--quiet", "--name", name]).arg(&disk));
-        let said = run(&mut p2v(&["launcher", "add", name]));
-        let entry = PathBuf::from(said.trim().rsplit_once(": ").unwrap().1);
-        assert!(entry.starts_with(data.join("applications")), "{said}");
-        let warnings = run(Command::new("desktop-file-validate").arg(&entry));
-        assert_eq!(warnings, "");
-        let text = fs::read_to_string(&entry).unwrap();
-        let icon = text.lines().find_map(|line| line.strip_prefix("Icon=")).unwrap();
-        let picture = folder.path().join("icon.png");
-        run(Command::new("rsvg-convert")
-            .args(["-w", "64", "-h", "64", icon, "-o"])
-            .arg(&picture));
-        assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
-
-        // GLib takes Exec apart and starts it.
-        let started = Command::new("gio").arg("launch").arg(&entry).spawn();
-        let mut started = Running(started.expect("gio is in Debian's package libglib2.0-bin"));
-        until("the entry does not start the machine", || {
-            run(&mut p2v(&["status", name])) == "running\n"
-        });
-        run(&mut p2v(&["shutdown", name, "--force", "--wait"]));
-        started.0.wait().unwrap();
-        assert!(machine.join("disk0.now.qcow2").exists());
+    for name in ["oldpc", odd] {
+        run(p2v_in(&data, &["capture", "--quiet", "--name", name]).arg(&disk));
+        added_and_started(&data, name);
     }
+    // Machines elsewhere may lie in stranger folders.
+    let elsewhere = folder.path().join(r"two\\back $(x) %f\").join("pc");
+    let elsewhere = elsewhere.to_str().unwrap();
+    run(p2v_in(&data, &["capture", "--quiet", "-o", elsewhere]).arg(&disk));
+    added_and_started(&data, elsewhere);
+    run(&mut p2v_in(&data, &["launcher", "remove", elsewhere]));
 
-    let p2v = |words: &[&str]| {
-        let mut command = p2v(words[0]);
-        command
-            .args(&words[1..])
-            .env("XDG_DATA_HOME", &data)
-            .env_remove("P2V_MACHINES");
-        command
-    };
+    let p2v = |words: &[&str]| p2v_in(&data, words);
     let entries = || running::names(&data.join("applications"));
     // The entry follows its machine.
     run(&mut p2v(&["rename", odd, "study"]));
