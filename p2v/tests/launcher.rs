@@ -61,7 +61,7 @@ fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
     run(&mut p2v_in(&data, &["launcher", "remove", elsewhere]));
 
     let p2v = |words: &[&str]| p2v_in(&data, words);
-    let entries = || running::names(&data.join("applications"));
+    let entries = || names(&data.join("applications"));
     // The entry follows its machine.
     run(&mut p2v(&["rename", odd, "study"]));
     assert_eq!(entries(), ["p2v-oldpc.desktop", "p2v-study.desktop"]);
@@ -82,5 +82,5 @@ fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
     fs::remove_dir_all(data.join("p2v/machines/oldpc")).unwrap();
     run(&mut p2v(&["launcher", "remove", "oldpc"]));
     assert_eq!(entries(), [""; 0]);
-    assert_eq!(running::names(&data.join("icons/hicolor/scalable/apps")), [""; 0]);
+    assert_eq!(names(&data.join("icons/hicolor/scalable/apps")), [""; 0]);
 }
