@@ -15,6 +15,7 @@ use serde::Serialize;
 use signature::Signature;
 use std::io;
 
+pub(crate) use fat::chain as fat_chain;
 pub use ntfs::{NtfsState, ntfs_state};
 pub use swap::{SwapSession, swap_session};
 
