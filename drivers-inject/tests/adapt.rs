@@ -192,8 +192,14 @@ fn boot_ini_names_the_first_disk() {
     drop(layout);
 
     // A short one lies in the master file table.
-    let (.., plan) = plan_of(&windows("5.1", &hive).file("boot.ini", line));
-    assert_eq!((only(&plan).kind, only(&plan).effect), (Kind::BootIni, Effect::Warning));
+    let (disk, _, plan) = plan_of(&windows("5.1", &hive).file("boot.ini", line));
+    assert_eq!((plan.findings.len(), plan.edits.last()), (0, Some(edit)));
+    let changed = memory(&disk);
+    apply(&plan, &*changed).unwrap();
+    let window = disk::io::Window::new(changed as Arc<dyn ReadAt>, 1 << 20..disk.size()).unwrap();
+    let mut fs = disk::guestfs::open(Ntfs, Arc::new(window)).unwrap().unwrap();
+    let now = fs.read("boot.ini", 1 << 20).unwrap();
+    assert_eq!(now, line.replace("rdisk(1)", "rdisk(0)").as_bytes());
     let two = long.replacen("rdisk(1)", "rdisk(0)", 1);
     let (.., plan) = plan_of(&windows("5.1", &hive).file("boot.ini", two));
     assert!(only(&plan).what.contains("several disks"), "{:?}", plan.findings);

@@ -26,18 +26,21 @@ use bench::Bench;
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use edited::Edited;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Choices that a person made.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Throw away the session that a hibernated system, or one shut down with Fast Startup, has saved. What was open
     /// and not saved in it is lost.
     pub discard_hibernation: bool,
+    /// Give Windows drivers for virtio devices from here: the virtio-win disc (an ISO image), or a folder like it.
+    pub virtio_win: Option<&'a Path>,
 }
 
 /// Looks at a disk: which systems are on it, what stands in the way of adapting them, and the edits. Only reads.
-pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Plan {
+pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -> Plan {
     let mut bench = Bench::new(disk, layout);
     let windows = crate::windows::locate(&mut bench.volumes);
     let linux = crate::linux::locate(&mut bench.volumes);
@@ -50,10 +53,14 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
         unreadable: std::mem::take(&mut bench.unreadable),
         ..Plan::default()
     };
+    let mut virtio = options
+        .virtio_win
+        .filter(|_| !windows.is_empty())
+        .and_then(|path| windows::VirtioSource::open(path, &mut plan.findings));
     for (place, system) in windows.iter().zip(&windows_systems) {
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
-        let edited = windows::plan(&mut bench.volumes, place, system);
+        let edited = windows::plan(&mut bench.volumes, place, system, virtio.as_mut());
         take(&mut bench, system, edited, &mut plan);
     }
     if let Some(system) = windows_systems.first() {
