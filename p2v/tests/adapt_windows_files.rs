@@ -178,7 +178,7 @@ fn only_below(lines: &[String], keys: &[&str]) {
     for line in lines {
         let path = line.split('\t').nth(1).unwrap().to_lowercase();
         let below = |key: &&str| path.contains(&key.to_lowercase());
-        assert!(keys.iter().any(|key| below(&key)), "{line}");
+        assert!(keys.iter().any(|key| below(key)), "{line}");
     }
 }
 
@@ -313,7 +313,7 @@ fn windows_xp_grows_and_gets_its_drivers_from_its_cabinet() {
 
     let changed = ntfscat(&new, SYSTEM);
     let more = changed.len() - hive.len();
-    assert!(more > 0 && more % 4096 == 0, "{more}");
+    assert!(more > 0 && more.is_multiple_of(4096), "{more}");
     let grown = format!(
         "the whole file: {} bytes -> {} bytes, {more} more",
         hive.len(),

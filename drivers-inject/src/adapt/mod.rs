@@ -22,7 +22,7 @@ pub use finding::{Effect, Finding, Kind};
 pub use plan::{ApplyError, Edit, Plan, apply};
 
 use crate::{System, dos};
-use bench::Bench;
+use bench::{Bench, CarryError};
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use edited::Edited;
@@ -61,7 +61,19 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
         let edited = windows::plan(&mut bench.volumes, place, system, virtio.as_mut());
-        take(&mut bench, system, edited, &mut plan);
+        match bench.carry(&edited) {
+            // Without the drivers it may be possible: they need room.
+            Err(error) if virtio.is_some() => {
+                let mut edited = windows::plan(&mut bench.volumes, place, system, None);
+                edited
+                    .findings
+                    .push(windows::without_virtio(system, &error.to_string()));
+                take(&mut bench, system, edited, &mut plan);
+            }
+            carried => {
+                note(system, edited, &carried, &mut plan);
+            }
+        }
     }
     if let Some(system) = windows_systems.first() {
         let edited = windows::boot_ini::plan(&mut bench.volumes, &windows_systems);
@@ -97,13 +109,15 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -
 /// Carries out on the bench what a system needs, and puts it into the plan; what cannot be carried out becomes a
 /// finding. Whether all went well.
 fn take(bench: &mut Bench, system: &System, edited: Edited, plan: &mut Plan) -> bool {
-    plan.findings.extend(edited.findings.iter().cloned());
-    plan.addresses.extend(edited.addresses.iter().cloned());
-    if edited.is_empty() {
-        return true;
-    }
     let carried = bench.carry(&edited);
-    match &carried {
+    note(system, edited, &carried, plan)
+}
+
+/// Puts into the plan what was, or was not, carried out. Whether it was.
+fn note(system: &System, edited: Edited, carried: &Result<(), CarryError>, plan: &mut Plan) -> bool {
+    plan.findings.extend(edited.findings);
+    plan.addresses.extend(edited.addresses);
+    match carried {
         Ok(()) => plan.edits.extend(edited.edits),
         Err(error) => plan.findings.push(Finding {
             system: Some(system.name.clone()),

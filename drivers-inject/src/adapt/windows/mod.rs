@@ -29,7 +29,7 @@ use crate::windows::Place;
 use hive::{HiveFile, HiveFileError};
 use registry::{Registry, RegistryError};
 use system::Windows;
-pub(super) use virtio::VirtioSource;
+pub(super) use virtio::{VirtioSource, without_virtio};
 
 /// Windows by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
