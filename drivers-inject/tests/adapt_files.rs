@@ -184,6 +184,12 @@ fn a_full_volume_is_adapted_without_the_drivers() {
 }
 
 #[test]
+fn without_a_windows_the_drivers_are_for_nobody() {
+    let (.., plan) = plan_with(&Tree::new().file("photo", "x"), 8, Path::new("/nowhere"));
+    assert_eq!((only(&plan).kind, only(&plan).effect), (Kind::NotAdapted, Effect::Note));
+}
+
+#[test]
 fn what_a_package_says_cannot_lead_elsewhere() {
     let root = virtio_win(&["w7"]);
     let inf = root.path().join("viostor/w7/amd64/viostor.inf");

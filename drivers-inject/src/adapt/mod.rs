@@ -53,10 +53,16 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -
         unreadable: std::mem::take(&mut bench.unreadable),
         ..Plan::default()
     };
-    let mut virtio = options
-        .virtio_win
-        .filter(|_| !windows.is_empty())
-        .and_then(|path| windows::VirtioSource::open(path, &mut plan.findings));
+    let mut virtio = match options.virtio_win {
+        Some(path) if !windows.is_empty() => windows::VirtioSource::open(path, &mut plan.findings),
+        Some(_) => {
+            let what = "There is no Windows on the disk that could get drivers for virtio disks";
+            let finding = Finding::on_disk(Kind::NotAdapted, Effect::Note, 0, what, "--virtio-win does nothing.");
+            plan.findings.push(finding);
+            None
+        }
+        None => None,
+    };
     for (place, system) in windows.iter().zip(&windows_systems) {
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
