@@ -14,7 +14,8 @@ fn ext() {
     };
     // The texts of errors.
     if find("com_err", "1.46", "libext2fs-dev").is_some() {
-        shim("p2v_ext_shim", &["src/ext/shim.c"], &[], &includes);
+        let files = ["device.c", "volume.c", "file.c", "inode.c"].map(|file| format!("src/ext/{file}"));
+        shim("p2v_ext_shim", &files, "src/ext/shim.h", &includes);
     }
     link("ext2fs");
     link("com_err");
@@ -25,8 +26,8 @@ fn ntfs() {
     let Some(includes) = find("libntfs-3g", "2017.3.23", "ntfs-3g-dev") else {
         return;
     };
-    let files = ["src/ntfs/device.c", "src/ntfs/volume.c", "src/ntfs/change.c"];
-    shim("p2v_ntfs_shim", &files, &["src/ntfs/shim.h"], &includes);
+    let files = ["device.c", "volume.c", "change.c"].map(|file| format!("src/ntfs/{file}"));
+    shim("p2v_ntfs_shim", &files, "src/ntfs/shim.h", &includes);
     link("ntfs-3g");
 }
 
@@ -53,10 +54,11 @@ fn find(name: &str, version: &str, package: &str) -> Option<Vec<PathBuf>> {
     }
 }
 
-fn shim(name: &str, files: &[&str], headers: &[&str], includes: &[PathBuf]) {
-    for file in files.iter().chain(headers) {
+fn shim(name: &str, files: &[String], header: &str, includes: &[PathBuf]) {
+    for file in files {
         println!("cargo::rerun-if-changed={file}");
     }
+    println!("cargo::rerun-if-changed={header}");
     cc::Build::new()
         .files(files)
         .includes(includes)

@@ -60,6 +60,11 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !update(&IEEE, !0, bytes)
 }
 
+/// CRC-32 of LVM2's structures (IEEE 802.3, its own start value, not inverted), over pieces one after the other.
+pub(crate) fn crc32_lvm(pieces: &[&[u8]]) -> u32 {
+    pieces.iter().fold(0xF597_A6CF, |crc, piece| update(&IEEE, crc, piece))
+}
+
 /// CRC-32C as ext4 chains it: no inversion, the seed is the running value.
 pub(crate) fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     update(&CASTAGNOLI, seed, bytes)

@@ -4,8 +4,10 @@
 
 use crate::extent::ExtentSet;
 use crate::io::{ReadAt, Window};
+use crate::lvm::{self, LogicalVolume, PhysicalVolume};
+use crate::mapping::Linear;
 use crate::partition::{Partition, PartitionTable, Scheme, read_table};
-use crate::usedmap::{Volume, VolumeKind, map_volume};
+use crate::usedmap::{self, Volume, VolumeKind, map_volume};
 use serde::Serialize;
 use std::io;
 use std::ops::Range;
@@ -13,6 +15,9 @@ use std::ops::Range;
 /// How much of a disk's start and of its end is copied whatever the volumes say, in bytes: boot loaders live behind
 /// the table, RAID and dynamic-disk metadata at the end.
 const ENDS: u64 = 1 << 20;
+
+/// The name of a physical volume's signature.
+const LVM: &str = "LVM";
 
 /// One partition (or the whole disk where there is no table) with what is on it.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +32,16 @@ pub struct PartitionContents {
     pub volume: Volume,
 }
 
+/// A logical volume of LVM with what is on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogicalContents {
+    /// Its name and place.
+    #[serde(flatten)]
+    pub logical: LogicalVolume,
+    /// What is on it; `None` if it cannot be read. Nothing of it is skipped.
+    pub volume: Option<Volume>,
+}
+
 /// What is on a disk and what of it must be copied.
 #[derive(Clone, Debug, Serialize)]
 pub struct DiskLayout {
@@ -38,6 +53,14 @@ pub struct DiskLayout {
     pub table: PartitionTable,
     /// Every partition that is no mere container, in ascending order of position.
     pub contents: Vec<PartitionContents>,
+    /// The physical volumes of LVM among them.
+    pub physical: Vec<PhysicalVolume>,
+    /// The logical volumes on those.
+    ///
+    /// They change nothing in what is copied: physical volumes are copied whole. What is free on one is known only if
+    /// all of its metadata are understood, those of snapshots, thin pools and half-finished moves too; a mistake
+    /// would lose data.
+    pub logical: Vec<LogicalContents>,
     /// Everything to copy: used blocks, boot code, tables, gaps, the disk's end. Absolute bytes.
     #[serde(skip)]
     pub used: ExtentSet,
@@ -58,6 +81,7 @@ pub fn scan<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<DiskLayout>
             "the partition table cannot be read ({error}): everything is copied"
         )],
         trusted: false,
+        raid: None,
     });
     let mut contents = Vec::new();
     if table.scheme == Scheme::None {
@@ -77,12 +101,72 @@ pub fn scan<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<DiskLayout>
         }
     }
     let used = used_bytes(&contents, size);
+    let (physical, logical) = logical_volumes(disk, &contents);
     Ok(DiskLayout {
         size,
         sector,
         table,
         contents,
+        physical,
+        logical,
         used,
+    })
+}
+
+/// The volumes of LVM, and what is on the logical ones.
+fn logical_volumes<D: ReadAt + ?Sized>(
+    disk: &D,
+    contents: &[PartitionContents],
+) -> (Vec<PhysicalVolume>, Vec<LogicalContents>) {
+    let candidates: Vec<lvm::Candidate> = contents
+        .iter()
+        .filter_map(|contents| candidate(disk, contents))
+        .collect();
+    let found = lvm::find(disk, &candidates);
+    let logical = found.logical.into_iter().map(|mut logical| {
+        let volume = logical.segments.clone().and_then(|mapping| {
+            let mapped = Linear::new(disk, mapping).and_then(|volume| map_volume(&volume));
+            match mapped {
+                Ok(volume) => Some(volume),
+                Err(error) => {
+                    logical.unreadable = Some(format!("the disk cannot be read there: {error}"));
+                    logical.segments = None;
+                    None
+                }
+            }
+        });
+        let volume = volume.map(|mut volume| {
+            // Its notes are on what a capture leaves out, and here that is nothing.
+            volume.notes.clear();
+            volume.mapped = false;
+            volume.used = ExtentSet::from_range(0..logical.size);
+            volume
+        });
+        LogicalContents { logical, volume }
+    });
+    let logical = logical.collect();
+    (found.physical, logical)
+}
+
+/// A volume that may be a physical one of LVM.
+fn candidate<D: ReadAt + ?Sized>(disk: &D, contents: &PartitionContents) -> Option<lvm::Candidate> {
+    let range = contents.start..contents.start.saturating_add(contents.size);
+    let partition = contents.partition.as_ref();
+    let names = Window::new(disk, range.clone()).and_then(|volume| usedmap::signatures(&volume));
+    let names = names.ok().filter(|names| names.contains(&LVM))?;
+    // A member of a RAID array that starts like its contents bears both signatures.
+    let others: Vec<&str> = names.into_iter().filter(|name| *name != LVM).collect();
+    let doubt = match partition {
+        _ if !others.is_empty() => Some(format!("it also bears the signature of {}", others.join(" and "))),
+        Some(partition) if is_part_of_a_set(partition) => {
+            Some("its partition may be one piece of a volume that spans several partitions or disks".to_owned())
+        }
+        _ => None,
+    };
+    Some(lvm::Candidate {
+        partition: partition.map_or(0, |partition| partition.number),
+        range,
+        doubt,
     })
 }
 

@@ -10,6 +10,8 @@ pub mod extent;
 pub mod guestfs;
 pub mod io;
 pub mod layout;
+pub mod lvm;
+pub mod mapping;
 pub mod partition;
 pub mod qcow2;
 pub mod raw;
@@ -19,4 +21,5 @@ pub mod usedmap;
 
 pub use extent::ExtentSet;
 pub use io::{BlockDevice, ReadAt};
+pub use mapping::{Linear, Mapping};
 pub use raw::RawFile;

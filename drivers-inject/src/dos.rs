@@ -26,6 +26,7 @@ pub(crate) fn find(volume: &mut MountedVolume) -> Option<System> {
         // DOS has no idea of time zones.
         rtc_utc: Some(false),
         partition: volume.partition,
+        volume: volume.name.clone(),
         notes: Vec::new(),
     })
 }

@@ -54,6 +54,8 @@ pub struct System {
     pub rtc_utc: Option<bool>,
     /// Partition number it was found on; 0 for a filesystem on the whole disk.
     pub partition: u32,
+    /// The logical volume of LVM that it was found on, as `group/volume`.
+    pub volume: Option<String>,
     /// Anything a person should know: hibernated, damaged registry.
     pub notes: Vec<String>,
 }

@@ -51,7 +51,7 @@ fn a_saved_session_is_only_thrown_away_when_asked() {
         let changed = memory(&disk);
         apply(&plan, &*changed).unwrap();
         let changed: Arc<dyn ReadAt> = changed;
-        assert_eq!(adapt::plan(&changed, &layout, Options::default()).findings, []);
+        assert!(found(&adapt::plan(&changed, &layout, Options::default())).is_empty());
         let window = disk::io::Window::new(changed, 1 << 20..disk.size()).unwrap();
         let mut fs = disk::guestfs::open(Ntfs, Arc::new(window)).unwrap().unwrap();
         let now = fs.read("hiberfil.sys", 1 << 20).unwrap();
@@ -95,7 +95,7 @@ fn files_on_fat_are_edited_in_place_and_never_grow() {
 fn a_hive_grows_only_on_a_volume_that_was_closed() {
     let tree = windows("5.1", &xp().build());
     let (.., plan) = plan_of(&tree);
-    assert_eq!(plan.findings, []);
+    assert!(found(&plan).is_empty(), "{:#?}", plan.findings);
     let grown = plan.edits.iter().find(|edit| edit.place == "the whole file").unwrap();
     let after = grown.after.as_deref().unwrap();
     assert!(after.ends_with("more") && after.contains(" bytes, "), "{grown:?}");
@@ -104,8 +104,7 @@ fn a_hive_grows_only_on_a_volume_that_was_closed() {
     mark_log_in_use(&mut volume);
     let (disk, layout) = disk_of(vec![(Ntfs, volume)]);
     let plan = adapt::plan(&disk, &layout, Options::default());
-    let kinds: Vec<_> = plan
-        .findings
+    let kinds: Vec<_> = found(&plan)
         .iter()
         .map(|finding| (finding.kind, finding.effect))
         .collect();
@@ -169,7 +168,7 @@ fn findings_with(change: impl FnOnce(&mut DiskLayout)) -> Vec<Finding> {
     change(&mut layout);
     let plan = adapt::plan(&disk, &layout, Options::default());
     assert_eq!(edits(&plan), [MSAHCI], "the other Windows is adapted all the same");
-    plan.findings
+    found(&plan).into_iter().cloned().collect()
 }
 
 /// What is found on which partition, a word of it, and what of the layout makes it so.
@@ -177,7 +176,7 @@ type Case = (Kind, u32, &'static str, fn(&mut DiskLayout));
 
 #[test]
 fn what_the_layout_says_is_told() {
-    let cases: [Case; 6] = [
+    let cases: [Case; 9] = [
         (Kind::BitLocker, 2, "recovery key", |layout| {
             layout.contents[1].volume.label_of_kind = "BitLocker".to_owned();
         }),
@@ -192,9 +191,20 @@ fn what_the_layout_says_is_told() {
                 "E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D".to_owned();
         }),
         (Kind::LargeSectors, 0, "4096 bytes", |layout| layout.sector = 4096),
-        (Kind::DoubtfulTable, 0, "Intel RAID", |layout| {
+        (Kind::DoubtfulTable, 0, "Overlap", |layout| {
             layout.table.trusted = false;
-            layout.table.warnings.push("a member of an Intel RAID".to_owned());
+            layout.table.warnings.push("overlap".to_owned());
+        }),
+        (Kind::Raid, 0, "Intel RAID", |layout| {
+            layout.table.trusted = false;
+            layout.table.raid = Some("Intel");
+            layout.table.warnings.extend(layout.table.raid_warning());
+        }),
+        (Kind::Raid, 2, "RAID array", |layout| {
+            layout.contents[1].volume.label_of_kind = "mdraid".to_owned();
+        }),
+        (Kind::NotAdapted, 2, "XFS", |layout| {
+            layout.contents[1].volume.label_of_kind = "XFS".to_owned();
         }),
     ];
     for (kind, partition, words, change) in cases {

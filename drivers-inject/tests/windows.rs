@@ -94,6 +94,7 @@ fn windows_xp_on_ntfs() {
         hostname: Some("GRANDPA".to_owned()),
         rtc_utc: Some(false),
         partition: 1,
+        volume: None,
         notes: Vec::new(),
     };
     assert_eq!(system, expected);

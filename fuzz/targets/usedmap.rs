@@ -1,6 +1,7 @@
-//! Any volume has a map inside its borders, and one that is not mapped is copied whole.
+//! Any volume has a map inside its borders, and one that is not mapped is copied whole. What opens a BitLocker volume
+//! is read or not.
 #![no_main]
-use disk::usedmap::map_volume;
+use disk::usedmap::{bitlocker, map_volume};
 
 /// Pads the input and gives it the signature of one of the mapped filesystems.
 fn volume(data: &[u8]) -> Vec<u8> {
@@ -28,4 +29,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if !map.mapped {
         assert_eq!(map.used.bytes(), size);
     }
+    // The identifier, and the place of the metadata in the input itself.
+    let mut volume = volume;
+    volume[3..11].copy_from_slice(b"-FVE-FS-");
+    volume[160..176].copy_from_slice(b"\x3B\xD6\x67\x49\x29\x2E\xD8\x4A\x83\x99\xF6\xA3\x39\xE3\xD0\x01");
+    volume[176..184].copy_from_slice(&512u64.to_le_bytes());
+    volume[512..520].copy_from_slice(b"-FVE-FS-");
+    assert!(bitlocker(&volume).expect("reading memory does not fail").is_some());
 });

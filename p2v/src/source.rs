@@ -2,6 +2,7 @@
 
 use crate::error::{Exit, Failure, Result};
 use crate::machine::Machine;
+use disk::partition::looks_like_4k;
 use disk::qcow2::Image;
 use disk::source::{Source, SourceInfo, SourceKind};
 use disk::{ExtentSet, ReadAt};
@@ -34,6 +35,8 @@ pub(crate) enum Input {
         image: Arc<Image>,
         /// Its file.
         path: PathBuf,
+        /// Logical sector size of the disk in it, in bytes.
+        sector: u32,
     },
 }
 
@@ -48,8 +51,9 @@ impl Input {
                 .map_err(|error| Failure::source_read(path, 0, 512, &error))?;
             if head.starts_with(b"QFI\xfb") {
                 let image = Arc::new(Image::open(path)?);
+                let sector = if looks_like_4k(&*image) { 4096 } else { 512 };
                 let path = path.to_owned();
-                return Ok(Input::Qcow2 { image, path });
+                return Ok(Input::Qcow2 { image, path, sector });
             }
             if let Some((_, _, name)) = FOREIGN
                 .iter()
@@ -74,9 +78,10 @@ impl Input {
             return Input::open(path);
         }
         let machine = Machine::load(path)?;
+        let sector = machine.disks.first().map_or(512, |disk| disk.logical_sector);
         let path = machine.capture_path(path)?;
         let image = Arc::new(Image::open(&path)?);
-        Ok(Input::Qcow2 { image, path })
+        Ok(Input::Qcow2 { image, path, sector })
     }
 
     /// The bytes of the disk, for parsers.
@@ -91,7 +96,11 @@ impl Input {
     pub(crate) fn info(&self) -> SourceInfo {
         match self {
             Input::Disk(source) => source.info().clone(),
-            Input::Qcow2 { image, path } => SourceInfo::new(path.clone(), SourceKind::ImageFile, image.size()),
+            Input::Qcow2 { image, path, sector } => SourceInfo {
+                logical_sector: *sector,
+                physical_sector: *sector,
+                ..SourceInfo::new(path.clone(), SourceKind::ImageFile, image.size())
+            },
         }
     }
 

@@ -79,11 +79,11 @@ fn names_of_the_disk_become_uuids() {
         cat(&root, "/etc/default/grub"),
         format!("GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX=\"resume=UUID={SWAP_UUID}\"\n# GRUB_DISABLE_LINUX_UUID=true\n")
     );
-    let photo = run(Command::new("debugfs")
-        .args(["-R", "dump /home/me/photo.jpg /dev/stdout"])
-        .arg(&root)
-        .stderr(std::process::Stdio::null()));
-    drop(photo);
+    let photo = folder.path().join("photo.jpg");
+    run(Command::new("debugfs")
+        .args(["-R", &format!("dump /home/me/photo.jpg {}", photo.display())])
+        .arg(&root));
+    assert!(fs::read(photo).unwrap() == noise(1, 300_000));
 
     let boot = volume_of(&machine, "disk0.adapted.qcow2", BOOT);
     assert_sound(&boot);
@@ -118,6 +118,30 @@ fn a_system_with_uuids_alone_is_left_as_it_is() {
         let name = entry.unwrap().file_name();
         !name.to_string_lossy().contains("partial")
     }));
+}
+
+/// Another disk, which is not in the machine, has an ext4 partition of the same number.
+#[test]
+fn a_name_that_nothing_shows_to_be_this_disk_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let fstab = format!("UUID={ROOT_UUID} / ext4 defaults 0 1\n/dev/sdb1 /data ext4 defaults 0 2\n");
+    let machine = machine(folder.path(), &tree().file("etc/fstab", &fstab), &Options::default());
+    let said = adapt(&machine, &[]);
+    assert!(said.contains("it cannot be told which disk that was"), "{said}");
+    assert!(said.contains("There is nothing to change"), "{said}");
+
+    // The same, if the partition's filesystem says that it was mounted there.
+    let disk = folder.path().join("disk.img");
+    let boot = format!("{}?offset={}", disk.display(), BOOT.start);
+    run(Command::new("debugfs").args(["-w", "-R", "ssv last_mounted /data", &boot]));
+    let machine = folder.path().join("other");
+    capture(&disk, &machine, &[]);
+    adapt(&machine, &[]);
+    let root = volume_of(&machine, "disk0.adapted.qcow2", ROOT);
+    assert_eq!(
+        cat(&root, "/etc/fstab"),
+        fstab.replace("/dev/sdb1", &format!("UUID={BOOT_UUID}"))
+    );
 }
 
 #[test]

@@ -212,7 +212,8 @@ fn windows_10_needs_its_logs_and_five_numbers() {
     };
     assert_eq!(gone, expected(3, 1));
     assert_eq!(come, expected(0, 0));
-    let findings = report["findings"].as_array().unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let findings: Vec<_> = findings.filter(|finding| finding["kind"] != "new-computer").collect();
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0]["kind"], "unknown-filter");
     assert!(findings[0]["what"].as_str().unwrap().contains("stdcfltn"));

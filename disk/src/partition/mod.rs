@@ -60,6 +60,8 @@ pub struct PartitionTable {
     pub warnings: Vec<String>,
     /// Whether the table is so inconsistent that nothing may be skipped on its word.
     pub trusted: bool,
+    /// The RAID that the whole disk is a member of, by the mark at its end: `Intel`, `DDF`, `NVIDIA`, `Linux`.
+    pub raid: Option<&'static str>,
 }
 
 /// Smallest unit that a table can start in, in bytes.
@@ -73,7 +75,16 @@ impl PartitionTable {
             partitions: Vec::new(),
             warnings: Vec::new(),
             trusted: true,
+            raid: None,
         }
+    }
+
+    /// What [`warnings`](Self::warnings) say about [`raid`](Self::raid).
+    pub fn raid_warning(&self) -> Option<String> {
+        let raid = self.raid?;
+        Some(format!(
+            "the disk bears the mark of a member of a {raid} RAID: its partitions may be only pieces of volumes"
+        ))
     }
 
     /// Adds a sentence that people should read.
@@ -100,10 +111,9 @@ pub fn read_table<D: ReadAt + ?Sized>(disk: &D, sector: u32) -> io::Result<Parti
     let boot = mbr::BootSector::new(&boot);
     let mut table = choose(disk, u64::from(sector), &boot)?;
     check::partitions(&mut table, disk.size());
-    if let Some(raid) = usedmap::raid_member(disk)? {
-        table.distrust(format!(
-            "the disk bears the mark of a member of a {raid} RAID: its partitions may be only pieces of volumes"
-        ));
+    table.raid = usedmap::raid_member(disk)?;
+    if let Some(warning) = table.raid_warning() {
+        table.distrust(warning);
     }
     Ok(table)
 }
@@ -165,7 +175,7 @@ fn choose<D: ReadAt + ?Sized>(disk: &D, sector: u64, boot: &mbr::BootSector) -> 
 }
 
 /// Whether an image shows the GPT of a disk with 4096-byte sectors and none for 512-byte sectors.
-pub(crate) fn looks_like_4k<D: ReadAt + ?Sized>(disk: &D) -> bool {
+pub fn looks_like_4k<D: ReadAt + ?Sized>(disk: &D) -> bool {
     let mut start = [0; 4096 + 8];
     disk.read_at(0, &mut start).is_ok() && {
         let start = Fields(&start);

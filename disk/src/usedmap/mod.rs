@@ -2,6 +2,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+mod bitlocker;
 mod builder;
 mod ext;
 mod fat;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use signature::Signature;
 use std::io;
 
+pub use bitlocker::{BitLocker, Protector, bitlocker};
 pub(crate) use fat::chain as fat_chain;
 pub use ntfs::{NtfsState, ntfs_state};
 pub use swap::{SwapSession, swap_session};
@@ -49,6 +51,8 @@ pub struct Volume {
     pub label: Option<String>,
     /// The filesystem's UUID or serial number, as `blkid` prints it.
     pub uuid: Option<String>,
+    /// Where it was mounted last, as far as the filesystem keeps that (ext).
+    pub last_mounted: Option<String>,
     /// Cluster or block size in bytes, where known.
     pub block_size: Option<u32>,
     /// What must be copied, relative to the volume's start. The whole volume if nothing may be skipped.
@@ -71,6 +75,7 @@ impl Volume {
             label_of_kind: label_of_kind.into(),
             label: None,
             uuid: None,
+            last_mounted: None,
             block_size: None,
             used: ExtentSet::from_range(0..size),
             notes: Vec::new(),
@@ -129,6 +134,11 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
 /// The name of what is on `volume`, from its signature alone; `None` if nothing is known.
 pub(crate) fn recognise<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Option<&'static str>> {
     Ok(signature::all(volume)?.first().map(Signature::name))
+}
+
+/// The names of everything that `volume` bears the signature of.
+pub(crate) fn signatures<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Vec<&'static str>> {
+    Ok(signature::all(volume)?.iter().map(Signature::name).collect())
 }
 
 /// Which RAID a whole disk is a member of, if any.

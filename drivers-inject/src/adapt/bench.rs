@@ -4,13 +4,11 @@
 use super::edited::{Action, Edited, FileChange};
 use crate::Unreadable;
 use crate::volumes::{self, MountedVolume};
-use disk::io::Window;
 use disk::layout::DiskLayout;
 use disk::scratch::{Change, Scratch, Snapshot};
-use disk::{BlockDevice, ReadAt};
+use disk::{BlockDevice, Linear, Mapping, ReadAt};
 use fs_edit::{FsEditError, JournalState};
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// The most that a plan may change, in bytes: initramfs images of several kernels, a journal to replay, drivers.
@@ -32,6 +30,8 @@ pub(super) enum CarryError {
     Files(#[from] FsEditError),
     #[error("transaction {0} in its journal is damaged: what comes after it would be lost")]
     Journal(u32),
+    #[error("its logical volume must not be written: {0}")]
+    ReadOnly(String),
     #[error("a planned change does not fit what is on the disk at byte {0}")]
     Mismatch(u64),
 }
@@ -86,9 +86,17 @@ impl Bench {
         }
     }
 
-    /// A part of the disk as it will be; `None` if it is not all there.
-    pub(super) fn window(&self, range: Range<u64>) -> Option<Window<Arc<Scratch>>> {
-        Window::new(Arc::clone(&self.scratch), range).ok()
+    /// A volume of the disk as it will be; `None` if it is not all there.
+    pub(super) fn volume(&self, mapping: &Mapping) -> Option<Linear<Arc<Scratch>>> {
+        Linear::new(Arc::clone(&self.scratch), mapping.clone()).ok()
+    }
+
+    /// A volume that may be written.
+    fn device(&self, volume: &MountedVolume) -> Result<Linear<Arc<Scratch>>, CarryError> {
+        match &volume.read_only {
+            Some(why) => Err(CarryError::ReadOnly(why.clone())),
+            None => Ok(Linear::new(Arc::clone(&self.scratch), volume.mapping.clone())?),
+        }
     }
 
     /// `N` bytes of the disk as it will be, if they can be read.
@@ -104,12 +112,14 @@ impl Bench {
         let Some(volume) = self.volumes.get(number) else {
             return Ok(None);
         };
-        let (kind, range) = (volume.kind, volume.range());
-        if fs_edit::journal_state(kind, &*self.scratch, range.clone())? != JournalState::NeedsReplay {
+        let kind = volume.kind;
+        let state = fs_edit::journal_state(kind, &*volume.bytes, 0..volume.bytes.size())?;
+        if state != JournalState::NeedsReplay {
             return Ok(None);
         }
+        let device = self.device(volume)?;
         let snapshot = self.scratch.snapshot();
-        let replayed = fs_edit::replay_journal(kind, &*self.scratch, range)?;
+        let replayed = fs_edit::replay_journal(kind, &device, 0..device.size())?;
         if let Some(number) = replayed.damaged {
             self.scratch.restore(snapshot);
             return Err(CarryError::Journal(number));
@@ -134,8 +144,9 @@ impl Bench {
         let Some(volume) = self.volumes.get(number) else {
             return Ok(());
         };
-        let device: Arc<dyn BlockDevice> = self.scratch.clone();
-        let mut editor = fs_edit::open(volume.kind, device, volume.range())?;
+        let device = self.device(volume)?;
+        let range = 0..device.size();
+        let mut editor = fs_edit::open(volume.kind, Arc::new(device), range)?;
         let changes = edited.files.iter().filter(|change| change.volume == number);
         for FileChange { path, action, .. } in changes {
             match action {

@@ -21,6 +21,8 @@ pub enum Kind {
     Luks,
     /// A filter driver that encrypts the disk.
     EncryptionFilter,
+    /// The boot loader of a program that encrypts the whole disk.
+    EncryptionLoader,
     /// A filter driver that nothing is known of.
     UnknownFilter,
     /// A Windows dynamic disk.
@@ -29,7 +31,7 @@ pub enum Kind {
     StorageSpaces,
     /// Sectors of 4096 bytes.
     LargeSectors,
-    /// The partition table, or a RAID, makes it doubtful what the partitions hold.
+    /// The partition table makes it doubtful what the partitions hold.
     DoubtfulTable,
     /// A driver that the new hardware needs is not there.
     DriverMissing,
@@ -39,7 +41,7 @@ pub enum Kind {
     BootIni,
     /// Several systems on one disk.
     SeveralSystems,
-    /// A system that this version does not adapt.
+    /// A system that this version does not adapt, or a volume that may hold one.
     NotAdapted,
     /// A change that was found to be impossible: no room, a filesystem that must not be changed.
     CannotBeChanged,
@@ -47,7 +49,7 @@ pub enum Kind {
     Unreadable,
     /// A filesystem's journal holds changes that were not carried out yet.
     Journal,
-    /// A member of a RAID array.
+    /// A disk or a partition that is a member of a RAID array.
     Raid,
     /// A physical volume of LVM.
     Lvm,
@@ -59,6 +61,8 @@ pub enum Kind {
     BootLoader,
     /// Something that the old computer's hardware had and the new one has not.
     OldHardware,
+    /// What a Windows notices of a new computer: activation, clock, identity.
+    NewComputer,
 }
 
 /// What follows from a finding, unless an option says otherwise.

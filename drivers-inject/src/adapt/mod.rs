@@ -14,6 +14,7 @@ mod edited;
 mod file;
 mod finding;
 mod linux;
+mod lvm;
 mod plan;
 mod preconditions;
 mod windows;
@@ -49,10 +50,12 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -
     let dos: Vec<System> = bench.volumes.iter_mut().filter_map(dos::find).collect();
 
     let mut plan = Plan {
-        findings: preconditions::of_disk(layout),
+        findings: preconditions::of_disk(&**disk, layout, !linux_systems.is_empty()),
         unreadable: std::mem::take(&mut bench.unreadable),
         ..Plan::default()
     };
+    plan.findings.extend(preconditions::efi_loaders(&mut bench.volumes));
+    plan.findings.extend(lvm::findings(layout));
     let mut virtio = match options.virtio_win {
         Some(path) if !windows.is_empty() => windows::VirtioSource::open(path, &mut plan.findings),
         Some(_) => {
@@ -64,6 +67,7 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -
         None => None,
     };
     for (place, system) in windows.iter().zip(&windows_systems) {
+        plan.findings.extend(preconditions::of_new_computer(system));
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
         let edited = windows::plan(&mut bench.volumes, place, system, virtio.as_mut());

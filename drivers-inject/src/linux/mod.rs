@@ -96,6 +96,7 @@ fn describe(root: &mut MountedVolume, mut usr: Option<&mut MountedVolume>) -> Sy
         hostname: hostname(root),
         rtc_utc: rtc_utc(root),
         partition: root.partition,
+        volume: root.name.clone(),
         notes,
     }
 }

@@ -129,6 +129,7 @@ fn describe(volume: &mut MountedVolume, folder: &str, session: Option<Signature>
         hostname: settings.computer_name,
         rtc_utc: settings.rtc_utc,
         partition: volume.partition,
+        volume: volume.name.clone(),
         notes,
     }
 }

@@ -48,12 +48,15 @@ pub(crate) fn disk_of(volumes: Vec<(VolumeKind, Vec<u8>)>) -> (Arc<dyn ReadAt>, 
         partitions,
         warnings: Vec::new(),
         trusted: true,
+        raid: None,
     };
     let layout = DiskLayout {
         size: disk.len() as u64,
         sector: 512,
         table,
         contents,
+        physical: Vec::new(),
+        logical: Vec::new(),
         used: ExtentSet::from_range(0..disk.len() as u64),
     };
     (Arc::new(disk), layout)
@@ -65,6 +68,7 @@ fn volume(kind: VolumeKind) -> Volume {
         label_of_kind: String::new(),
         label: None,
         uuid: None,
+        last_mounted: None,
         block_size: None,
         used: ExtentSet::new(),
         notes: Vec::new(),

@@ -5,7 +5,7 @@ use super::{Tree, disk_of};
 use disk::layout::DiskLayout;
 use disk::usedmap::VolumeKind::Ntfs;
 use disk::{BlockDevice, ReadAt};
-use drivers_inject::adapt::{self, Finding, Options, Plan};
+use drivers_inject::adapt::{self, Finding, Kind, Options, Plan};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -103,9 +103,16 @@ pub(crate) fn plan_of(tree: &Tree) -> (Arc<dyn ReadAt>, DiskLayout, Plan) {
     (disk, layout, plan)
 }
 
+/// What was found, but for what is said of every Windows.
+pub(crate) fn found(plan: &Plan) -> Vec<&Finding> {
+    let special = |finding: &&Finding| finding.kind != Kind::NewComputer;
+    plan.findings.iter().filter(special).collect()
+}
+
 pub(crate) fn only(plan: &Plan) -> &Finding {
-    assert_eq!(plan.findings.len(), 1, "{:#?}", plan.findings);
-    &plan.findings[0]
+    let found = found(plan);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found[0]
 }
 
 /// `place: before -> after` of each edit, without what all places begin with.

@@ -1,4 +1,4 @@
-//! libext2fs through `shim.c`: the declarations, the volume's bytes for it, and a handle that is safe to use.
+//! libext2fs through the shim in C beside it: the declarations, the volume's bytes for it, and a handle that is safe to use.
 //!
 //! All numbers that reach the library were checked or come from it; everything that it reads comes through
 //! [`Device`], which answers errors outside the volume.
@@ -42,7 +42,7 @@ unsafe extern "C" {
     fn p2v_ext_next_orphan(fs: *mut c_void, ino: u32, next: *mut u32) -> c_long;
 }
 
-/// Called by `shim.c`: 0 if `buf` was filled. A panic must not reach C.
+/// Called by `device.c`: 0 if `buf` was filled. A panic must not reach C.
 ///
 /// # Safety
 /// `device` is the pointer that was given to `p2v_ext_open`, still alive; `buf` has room for `len` bytes.
@@ -60,7 +60,7 @@ unsafe extern "C" fn p2v_ext_device_read(device: *const c_void, offset: u64, buf
     }
 }
 
-/// Called by `shim.c`: 0 if `buf` was written. A panic must not reach C.
+/// Called by `device.c`: 0 if `buf` was written. A panic must not reach C.
 ///
 /// # Safety
 /// `device` is the pointer that was given to `p2v_ext_open`, still alive; `buf` has `len` bytes.

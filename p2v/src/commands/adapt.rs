@@ -186,7 +186,7 @@ fn tell(args: &AdaptArgs, status: Status, settings: &[Setting], plan: &Plan) -> 
         text.push_str(&format!("Warning  Partition {}: {}\n", volume.partition, volume.reason));
     }
     text.push_str(&report::findings_text(&plan.findings));
-    text.push_str(&report::edits_text(&plan.edits));
+    text.push_str(&report::edits_text(&plan.edits, &plan.systems));
     for setting in settings
         .iter()
         .filter(|_| matches!(status, Status::Adapted | Status::DryRun))

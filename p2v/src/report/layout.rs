@@ -1,7 +1,7 @@
 //! A disk's layout and its systems, as a person reads them.
 
 use super::{Table, count, size};
-use disk::layout::{DiskLayout, PartitionContents};
+use disk::layout::{DiskLayout, LogicalContents, PartitionContents};
 use disk::partition::Scheme;
 use drivers_inject::System;
 use std::fmt::Write;
@@ -43,10 +43,34 @@ pub(crate) fn layout_text(layout: &DiskLayout) -> String {
         for note in &volume.notes {
             let _ = writeln!(notes, "  {}: {note}", partition_name(contents));
         }
+        logical_rows(layout, contents, &mut rows);
     }
     text.push_str(&rows.text());
     text.push_str(&notes);
     text
+}
+
+/// The logical volumes under their physical one; under the first of several.
+fn logical_rows(layout: &DiskLayout, contents: &PartitionContents, rows: &mut Table) {
+    let partition = contents.partition.as_ref().map_or(0, |partition| partition.number);
+    for LogicalContents { logical, volume } in &layout.logical {
+        if logical.partitions.first() != Some(&partition) {
+            continue;
+        }
+        let kind = volume.as_ref().map_or("not read", |volume| &volume.label_of_kind);
+        rows.row(vec![
+            String::new(),
+            String::new(),
+            size(logical.size),
+            String::new(),
+            kind.to_owned(),
+            volume
+                .as_ref()
+                .and_then(|volume| volume.label.clone())
+                .unwrap_or_default(),
+            format!("logical volume {}", logical.name),
+        ]);
+    }
 }
 
 /// The partition's number, with a star if it is active.
@@ -81,7 +105,9 @@ pub(crate) fn system_text(system: &System) -> String {
     if let Some(hostname) = &system.hostname {
         let _ = write!(text, ", called {hostname}");
     }
-    if system.partition > 0 {
+    if let Some(volume) = &system.volume {
+        let _ = write!(text, ", on logical volume {volume}");
+    } else if system.partition > 0 {
         let _ = write!(text, ", on partition {}", system.partition);
     }
     for note in &system.notes {

@@ -50,6 +50,51 @@ pub(crate) fn software(name: &str, version: &str, build: &str) -> Vec<u8> {
         .build()
 }
 
+/// MiB of a made volume.
+pub(crate) const VOLUME: u32 = 24;
+
+/// The entries that every Windows 7 has in its CriticalDeviceDatabase.
+fn known_devices(mut hive: NewHive, set: &str) -> NewHive {
+    for (id, service) in [
+        ("PCI#VEN_8086&DEV_7010", "intelide"),
+        ("PCI#CC_0101", "pciide"),
+        ("PCI#CC_010601", "msahci"),
+        ("Internal_IDE_Channel", "atapi"),
+        ("Primary_IDE_Channel", "atapi"),
+        ("Secondary_IDE_Channel", "atapi"),
+        ("GenDisk", "disk"),
+    ] {
+        let key = format!(r"{set}\Control\CriticalDeviceDatabase\{id}");
+        hive = hive.string(&key, "Service", service);
+    }
+    hive
+}
+
+/// The SYSTEM hive of a Windows 7 that was installed on AHCI by its maker's driver.
+pub(crate) fn windows_7() -> NewHive {
+    let mut hive = NewHive::new().number("Select", "Current", 1);
+    for set in ["ControlSet001", "ControlSet002"] {
+        hive = known_devices(hive, set)
+            .number(&format!(r"{set}\Control\CrashControl"), "AutoReboot", 1)
+            .number(&format!(r"{set}\Services\intelppm"), "Start", 3);
+        for (service, start) in [
+            ("atapi", 0),
+            ("intelide", 3),
+            ("pciide", 3),
+            ("msahci", 3),
+            ("iaStorV", 0),
+        ] {
+            let key = format!(r"{set}\Services\{service}");
+            hive = hive.number(&key, "Start", start).number(&key, "ErrorControl", 3);
+        }
+    }
+    hive
+}
+
+pub(crate) fn windows_7_volume(hive: &[u8]) -> Vec<u8> {
+    tree(hive, &software("Windows 7 Professional", "6.1", "7601")).ntfs_with(VOLUME, &["-p", "2048"], "")
+}
+
 /// A disk with this volume as its only partition.
 pub(crate) fn disk(path: &Path, volume: &[u8]) -> PathBuf {
     let file = File::create(path).unwrap();

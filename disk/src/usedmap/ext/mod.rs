@@ -33,6 +33,7 @@ pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
     names.kind.clone_into(&mut volume.label_of_kind);
     volume.label = names.label;
     volume.uuid = names.uuid;
+    volume.last_mounted = names.last_mounted;
     let superblock = match superblock::parse(&bytes, size) {
         Ok(superblock) => superblock,
         Err(why) => {

@@ -89,6 +89,8 @@ pub(super) struct Names {
     pub(super) kind: &'static str,
     pub(super) label: Option<String>,
     pub(super) uuid: Option<String>,
+    /// The folder that it was mounted at last.
+    pub(super) last_mounted: Option<String>,
 }
 
 /// `ext2`, `ext3` or `ext4` by the features, as blkid tells them apart, with label and UUID.
@@ -108,6 +110,7 @@ pub(super) fn names(bytes: &[u8; SIZE]) -> Names {
         kind,
         label: fields.text(120, 16),
         uuid: uuid(fields.array(104)),
+        last_mounted: fields.text(136, 64),
     }
 }
 

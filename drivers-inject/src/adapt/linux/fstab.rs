@@ -3,9 +3,9 @@
 
 use super::names::{self, Mention, Names};
 use super::text::{TextFile, with_word, words};
-use super::{Linux, device_finding};
-use disk::layout::{DiskLayout, PartitionContents};
-use disk::usedmap::VolumeKind;
+use super::{Linux, device_finding, marks};
+use crate::volumes::VolumeId;
+use disk::layout::DiskLayout;
 use std::ops::Range;
 
 pub(super) const FSTAB: &str = "etc/fstab";
@@ -53,27 +53,29 @@ pub(super) fn mentions(fstab: &TextFile) -> Vec<Mention> {
         Some(Mention {
             name: names::parse(entry.spec.1)?,
             is_root: entry.is_root(),
+            is_boot: entry.point == "/boot",
             kind: Some(entry.kind.to_owned()),
+            point: Some(entry.point.to_owned()),
         })
     };
     fstab.lines().filter_map(|(_, line)| mention(line)).collect()
 }
 
-/// The partitions that fstab names by something that they carry themselves, and their mount points.
-pub(super) fn mounted(fstab: &TextFile, layout: &DiskLayout) -> Vec<(String, u32)> {
+/// The volumes that fstab names by something that they carry themselves, and their mount points.
+pub(super) fn mounted(fstab: &TextFile, layout: &DiskLayout) -> Vec<(String, VolumeId)> {
     let mount = |line| {
         let entry = Entry::parse(line)?;
-        Some((entry.point.to_owned(), number_of(by_own_mark(layout, entry.spec.1)?)))
+        Some((entry.point.to_owned(), marks::volume(layout, entry.spec.1)?))
     };
     fstab.lines().filter_map(|(_, line)| mount(line)).collect()
 }
 
 /// Mount points of partitions that fstab names by device.
-pub(super) fn mounted_by_name(fstab: &TextFile, names: &Names<'_>) -> Vec<(String, u32)> {
+pub(super) fn mounted_by_name(fstab: &TextFile, names: &Names<'_>) -> Vec<(String, VolumeId)> {
     let mount = |line| {
         let entry = Entry::parse(line)?;
         let name = names::parse(entry.spec.1).filter(|name| names.is_own(name))?;
-        Some((entry.point.to_owned(), name.partition))
+        Some((entry.point.to_owned(), VolumeId::Partition(name.partition)))
     };
     fstab.lines().filter_map(|(_, line)| mount(line)).collect()
 }
@@ -83,7 +85,7 @@ pub(super) fn edit(linux: &mut Linux<'_>, names: &Names<'_>, systemd: bool) {
     let Some(mut fstab) = linux.text(FSTAB) else {
         return;
     };
-    let everything_known = linux.layout.contents.iter().all(is_known);
+    let everything_known = marks::is_known(linux.layout);
     let lines: Vec<(usize, String)> = fstab.lines().map(|(number, line)| (number, line.to_owned())).collect();
     for (number, line) in lines {
         let Some(entry) = Entry::parse(&line) else { continue };
@@ -108,8 +110,8 @@ pub(super) fn edit(linux: &mut Linux<'_>, names: &Names<'_>, systemd: bool) {
             None if waits
                 && !entry.is_root()
                 && everything_known
-                && is_mark(spec)
-                && by_own_mark(linux.layout, spec).is_none() =>
+                && marks::is_mark(spec)
+                && marks::volume(linux.layout, spec).is_none() =>
             {
                 fstab.replace(number, &not_waited_for(&line, &entry, systemd), WHY_ABSENT);
             }
@@ -164,65 +166,5 @@ fn not_waited_for(line: &str, entry: &Entry<'_>, systemd: bool) -> String {
     match &entry.options {
         Some((range, options)) => with_word(line, range, &format!("{options},{add}")),
         None => format!("{} defaults,{add} 0 0", line.trim_end()),
-    }
-}
-
-/// Whether a spec names a volume by what it carries itself.
-fn is_mark(spec: &str) -> bool {
-    let kinds = [
-        "UUID=",
-        "LABEL=",
-        "PARTUUID=",
-        "PARTLABEL=",
-        "/dev/disk/by-uuid/",
-        "/dev/disk/by-label/",
-    ];
-    kinds.iter().any(|kind| spec.starts_with(kind))
-}
-
-/// The volume that a spec names by what it carries itself.
-pub(super) fn by_own_mark<'l>(layout: &'l DiskLayout, spec: &str) -> Option<&'l PartitionContents> {
-    let plain = spec.replace('"', "");
-    let value = |kinds: [&str; 2]| kinds.iter().find_map(|kind| plain.strip_prefix(kind));
-    let is = |mark: &Option<String>, wanted: &str| mark.as_ref().is_some_and(|mark| mark.eq_ignore_ascii_case(wanted));
-    if let Some(uuid) = value(["UUID=", "/dev/disk/by-uuid/"]) {
-        return layout.contents.iter().find(|contents| is(&contents.volume.uuid, uuid));
-    }
-    if let Some(label) = value(["LABEL=", "/dev/disk/by-label/"]) {
-        return layout
-            .contents
-            .iter()
-            .find(|contents| contents.volume.label.as_deref() == Some(label));
-    }
-    if let Some(label) = value(["PARTLABEL=", "/dev/disk/by-partlabel/"]) {
-        let named = |contents: &&PartitionContents| {
-            let partition = contents.partition.as_ref();
-            partition.and_then(|partition| partition.name.as_deref()) == Some(label)
-        };
-        return layout.contents.iter().find(named);
-    }
-    let id = value(["PARTUUID=", "/dev/disk/by-partuuid/"])?;
-    let mbr = |number: u32| {
-        let disk = layout.table.disk_id.as_deref()?.trim_start_matches("0x");
-        Some(format!("{disk}-{number:02x}"))
-    };
-    layout.contents.iter().find(|contents| {
-        contents.partition.as_ref().is_some_and(|partition| {
-            let guid = partition.guid.clone().or_else(|| mbr(partition.number));
-            is(&guid, id)
-        })
-    })
-}
-
-fn number_of(contents: &PartitionContents) -> u32 {
-    contents.partition.as_ref().map_or(0, |partition| partition.number)
-}
-
-/// Whether everything on the volume can be seen: it holds no other volumes.
-fn is_known(contents: &PartitionContents) -> bool {
-    match contents.volume.kind {
-        VolumeKind::Ext | VolumeKind::Ntfs | VolumeKind::Fat | VolumeKind::Swap => contents.volume.uuid.is_some(),
-        VolumeKind::Unknown => true,
-        _ => contents.volume.uuid.is_some() && contents.volume.label_of_kind != "LUKS",
     }
 }

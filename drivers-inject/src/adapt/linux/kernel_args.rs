@@ -50,7 +50,9 @@ pub(super) fn mentions(line: &str) -> Vec<Mention> {
         Some(Mention {
             name: names::parse(argument.text)?,
             is_root: matches!(argument.key, "root" | "real_root"),
+            is_boot: false,
             kind: argument.key.eq_ignore_ascii_case("resume").then(|| "swap".to_owned()),
+            point: None,
         })
     };
     arguments(line).into_iter().filter_map(mention).collect()

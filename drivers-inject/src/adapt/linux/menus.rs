@@ -8,6 +8,7 @@ use super::kernel_args;
 use super::names::Names;
 use super::text::TextFile;
 use crate::adapt::bench::Bench;
+use crate::volumes::{MountedVolume, VolumeId};
 use disk::layout::DiskLayout;
 
 const WHY_FIRST: &str = "the disk is the only one, so that the BIOS counts it as the first";
@@ -27,9 +28,10 @@ pub(super) enum Loader {
 
 impl Loader {
     /// Looks into the disk's boot sector and the system's.
-    pub(super) fn of(bench: &Bench, layout: &DiskLayout, partition: u32) -> Self {
-        let volumes = bench.volumes.iter().filter(|volume| volume.partition == partition);
-        let sectors = std::iter::once(0).chain(volumes.map(|volume| volume.start));
+    pub(super) fn of(bench: &Bench, layout: &DiskLayout, root: VolumeId) -> Self {
+        let volumes = bench.volumes.iter().filter(|volume| volume.id == root);
+        let first = |volume: &MountedVolume| volume.mapping.segments().first().map(|segment| segment.disk);
+        let sectors = std::iter::once(0).chain(volumes.filter_map(first));
         // "LILO" stands behind the jump of each of its boot sectors.
         let is_lilo = |offset: u64| {
             let at = offset.checked_add(6).filter(|at| at.saturating_add(4) <= layout.size);

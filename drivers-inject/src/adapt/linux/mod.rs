@@ -6,9 +6,11 @@
 
 mod boot;
 mod fstab;
+mod guest;
 mod hardware;
 mod kernel_args;
 mod kernel_version;
+mod marks;
 mod menus;
 mod names;
 pub(super) mod preconditions;
@@ -23,7 +25,7 @@ use super::plan::{Edit, Plan};
 use super::take;
 use crate::System;
 use crate::linux::Place;
-use crate::volumes::MountedVolume;
+use crate::volumes::{MountedVolume, VolumeId};
 use boot::Menus;
 use disk::layout::DiskLayout;
 use disk::usedmap::VolumeKind;
@@ -36,6 +38,8 @@ struct Linux<'a> {
     volumes: &'a mut [MountedVolume],
     layout: &'a DiskLayout,
     system: &'a System,
+    /// The volume of its root.
+    root: VolumeId,
     tree: Tree,
     edited: Edited,
 }
@@ -88,11 +92,16 @@ pub(super) fn plan(bench: &mut Bench, layout: &DiskLayout, place: &Place, system
     let before = bench.snapshot();
     let mut journals = Journals::default();
     journals.replay(bench, place.root);
-    let tree = build_tree(&mut bench.volumes, layout, place, system);
+    let tree = build_tree(&mut bench.volumes, layout, place);
     for volume in tree.volumes() {
         journals.replay(bench, volume);
     }
     let volumes = tree.volumes();
+    if guest::is_guest(&mut bench.volumes, &tree) {
+        bench.restore(before, &volumes);
+        plan.findings.push(guest::finding(system));
+        return;
+    }
     let mut edited = look(bench, layout, tree, system);
     let changes = !edited.is_empty();
     edited
@@ -111,11 +120,13 @@ pub(super) fn plan(bench: &mut Bench, layout: &DiskLayout, place: &Place, system
 
 /// What the system needs, on volumes whose journals have been replayed.
 fn look(bench: &mut Bench, layout: &DiskLayout, tree: Tree, system: &System) -> Edited {
-    let loader = menus::Loader::of(bench, layout, system.partition);
+    let root = tree.root(&bench.volumes);
+    let loader = menus::Loader::of(bench, layout, root);
     let mut linux = Linux {
         volumes: &mut bench.volumes,
         layout,
         system,
+        root,
         tree,
         edited: Edited::default(),
     };
@@ -133,17 +144,19 @@ fn look(bench: &mut Bench, layout: &DiskLayout, tree: Tree, system: &System) -> 
 }
 
 /// The volumes of a system: its root, and what its fstab mounts at `/boot` and `/usr`.
-fn build_tree(volumes: &mut [MountedVolume], layout: &DiskLayout, place: &Place, system: &System) -> Tree {
+fn build_tree(volumes: &mut [MountedVolume], layout: &DiskLayout, place: &Place) -> Tree {
     let mut tree = Tree::new(place);
     let Some(file) = TextFile::open(volumes, &tree, fstab::FSTAB) else {
         return tree;
     };
     let mut mounts = fstab::mounted(&file, layout);
-    let numbers: Vec<u32> = mounts.iter().map(|(_, number)| *number).collect();
-    let names = Names::new(layout, system.partition, &numbers, &fstab::mentions(&file));
+    let named: Vec<VolumeId> = mounts.iter().map(|(_, volume)| *volume).collect();
+    let boots = boots(volumes, &tree);
+    let root = tree.root(volumes);
+    let names = Names::new(layout, root, &named, &boots, &fstab::mentions(&file));
     mounts.extend(fstab::mounted_by_name(&file, &names));
-    for (point, number) in mounts {
-        let volume = volumes.iter().position(|volume| volume.partition == number);
+    for (point, id) in mounts {
+        let volume = volumes.iter().position(|volume| volume.id == id);
         let wanted = matches!(point.as_str(), "/boot" | "/usr");
         if let Some(volume) = volume.filter(|_| wanted) {
             tree.mount(&point, volume);
@@ -155,19 +168,37 @@ fn build_tree(volumes: &mut [MountedVolume], layout: &DiskLayout, place: &Place,
 /// By which names the system knows this disk.
 fn names_of<'l>(linux: &mut Linux<'l>, menus: &Menus) -> Names<'l> {
     let mut mentions: Vec<Mention> = menus.argument_lines().flat_map(kernel_args::mentions).collect();
-    let mut numbers = vec![linux.system.partition];
+    let mut named = vec![linux.root];
     if let Some(file) = linux.text(fstab::FSTAB) {
         mentions.extend(fstab::mentions(&file));
-        numbers.extend(
+        named.extend(
             fstab::mounted(&file, linux.layout)
                 .into_iter()
-                .map(|(_, number)| number),
+                .map(|(_, volume)| volume),
         );
         if fstab::mentions(&file).iter().any(|mention| mention.is_root) {
-            numbers.retain(|number| *number != linux.system.partition);
+            named.retain(|volume| *volume != linux.root);
         }
     }
-    Names::new(linux.layout, linux.system.partition, &numbers, &mentions)
+    let boots = boots(linux.volumes, &linux.tree);
+    Names::new(linux.layout, linux.root, &named, &boots, &mentions)
+}
+
+/// The partitions with kernels whose modules this system has: one of them is its `/boot`.
+fn boots(volumes: &mut [MountedVolume], tree: &Tree) -> Vec<u32> {
+    let versions = tree.list(volumes, "lib/modules");
+    let is_own = |name: &String| {
+        let version = name.strip_prefix("vmlinuz-").or_else(|| name.strip_prefix("kernel-"));
+        version.is_some_and(|version| versions.iter().any(|other| other == version))
+    };
+    let mut boots = Vec::new();
+    for volume in volumes {
+        let names = volume.fs.list("").unwrap_or_default();
+        if matches!(volume.id, VolumeId::Partition(_)) && names.iter().any(is_own) {
+            boots.push(volume.partition);
+        }
+    }
+    boots
 }
 
 /// A finding about a name that stays.
@@ -207,19 +238,24 @@ impl Journals {
 
     fn findings(&self, volumes: &[MountedVolume], system: &System, changes: bool) -> Vec<Finding> {
         let partition = |volume: usize| volumes.get(volume).map_or(0, |volume| volume.partition);
+        let unmounted = |volume: usize| {
+            let name = volumes.get(volume).and_then(|volume| volume.name.as_ref());
+            let name = name.map_or(String::new(), |name| format!(" on the logical volume {name}"));
+            format!("The filesystem{name} was not unmounted: the system crashed, or was captured while it ran")
+        };
         let finding = |volume, what: String, default: &str| Finding {
             system: Some(system.name.clone()),
             ..Finding::on_disk(Kind::Journal, Effect::Warning, partition(volume), what, default)
         };
-        let unmounted = "The filesystem was not unmounted: the system crashed, or was captured while it ran";
         let replayed = self.replayed.iter().map(|(volume, _)| {
             let default = match changes {
                 true => "Its journal is replayed in the adapted disk first, as Linux does it when it starts.",
                 false => "It is left as it is; Linux replays its journal when it starts.",
             };
-            finding(*volume, unmounted.to_owned(), default)
+            finding(*volume, unmounted(*volume), default)
         });
         let failed = self.failed.iter().map(|(volume, error)| {
+            let unmounted = unmounted(*volume);
             let what = format!("{unmounted}, and its journal cannot be replayed by p2v: {error}");
             finding(
                 *volume,

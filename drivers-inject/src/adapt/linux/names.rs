@@ -1,5 +1,6 @@
 //! Names of disks: `/dev/sda1` depends on the controller and on the other disks, a UUID does not.
 
+use crate::volumes::{self, VolumeId};
 use disk::layout::{DiskLayout, PartitionContents};
 use disk::partition::Scheme;
 use disk::usedmap::VolumeKind;
@@ -82,8 +83,12 @@ pub(super) struct Mention {
     pub(super) name: DeviceName,
     /// It is the system's root.
     pub(super) is_root: bool,
+    /// It is mounted at `/boot`.
+    pub(super) is_boot: bool,
     /// The filesystem type as `fstab` has it, where it is said.
     pub(super) kind: Option<String>,
+    /// Where it is mounted, where it is said.
+    pub(super) point: Option<String>,
 }
 
 /// What device names mean on the captured disk.
@@ -94,22 +99,33 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Finds out by which names `mentions` mean this disk. `root` is the partition of the system, `mounted` those
-    /// that it names by something else than a device name.
-    pub(super) fn new(layout: &'a DiskLayout, root: u32, mounted: &[u32], mentions: &[Mention]) -> Self {
+    /// Finds out by which names `mentions` mean this disk. `root` is the volume of the system, `mounted` those that it
+    /// names by something else than a device name, `boots` the partitions with kernels whose modules it has.
+    pub(super) fn new(
+        layout: &'a DiskLayout,
+        root: VolumeId,
+        mounted: &[VolumeId],
+        boots: &[u32],
+        mentions: &[Mention],
+    ) -> Self {
         let is_here = |mention: &&Mention| contents_of(layout, mention.name.partition).is_some();
-        let roots = mentions.iter().filter(|mention| mention.is_root);
-        let mut own: BTreeSet<String> = roots
-            .filter(|mention| mention.name.partition == root)
-            .filter(is_here)
-            .map(|mention| mention.name.disk.clone())
-            .collect();
+        let disks = |says: &dyn Fn(&Mention) -> bool| -> BTreeSet<String> {
+            let saying = mentions.iter().filter(|mention| says(mention)).filter(is_here);
+            saying.map(|mention| mention.name.disk.clone()).collect()
+        };
+        let mut own = disks(&|mention| mention.is_root && VolumeId::Partition(mention.name.partition) == root);
         if own.is_empty() {
-            // No root says it: a name is this disk's if nothing speaks against it.
+            // A root on a logical volume, or named by its UUID, says nothing; its kernels may.
+            own = disks(&|mention| mention.is_boot && boots.contains(&mention.name.partition));
+            own = if own.len() == 1 { own } else { BTreeSet::new() };
+        }
+        if own.is_empty() {
+            // No root says it: a name is this disk's if something speaks for it and nothing against it.
             let disks: BTreeSet<&String> = mentions.iter().map(|mention| &mention.name.disk).collect();
             let may_be = |disk: &&&String| {
-                let mut of_disk = mentions.iter().filter(|mention| mention.name.disk == ***disk);
-                of_disk.all(|mention| agrees(layout, mounted, mention))
+                let of_disk = || mentions.iter().filter(|mention| mention.name.disk == ***disk);
+                of_disk().all(|mention| agrees(layout, mounted, mention))
+                    && of_disk().any(|mention| is_shown(layout, mention))
             };
             let candidates: Vec<&&String> = disks.iter().filter(may_be).collect();
             let counting = candidates.iter().filter(|disk| !disk.contains("/by-")).count();
@@ -137,7 +153,7 @@ impl<'a> Names<'a> {
     pub(super) fn uuid(&self, name: &DeviceName) -> Option<String> {
         let contents = self.own_contents(name)?;
         let uuid = contents.volume.uuid.as_ref()?;
-        let bearers = self.layout.contents.iter();
+        let bearers = volumes::places(self.layout);
         let unique = bearers.filter(|other| other.volume.uuid.as_ref() == Some(uuid)).count() == 1;
         unique.then(|| format!("UUID={uuid}"))
     }
@@ -175,12 +191,29 @@ pub(super) fn contents_of(layout: &DiskLayout, number: u32) -> Option<&Partition
     layout.contents.iter().find(|contents| number_of(contents) == number)
 }
 
+/// Whether something on this disk shows that a mention is of it: swap space where it says so, or a filesystem that was
+/// last mounted where it says.
+fn is_shown(layout: &DiskLayout, mention: &Mention) -> bool {
+    contents_of(layout, mention.name.partition).is_some_and(|contents| match mention.kind.as_deref() {
+        Some("swap") => contents.volume.kind == VolumeKind::Swap,
+        _ => mention.point.is_some() && contents.volume.last_mounted == mention.point,
+    })
+}
+
 /// Whether what a mention says may be true of this disk.
-fn agrees(layout: &DiskLayout, mounted: &[u32], mention: &Mention) -> bool {
+fn agrees(layout: &DiskLayout, mounted: &[VolumeId], mention: &Mention) -> bool {
     let Some(contents) = contents_of(layout, mention.name.partition) else {
         return mention.name.partition == 0;
     };
-    if mounted.contains(&mention.name.partition) {
+    if mounted.contains(&VolumeId::Partition(mention.name.partition)) {
+        return false;
+    }
+    // What is mounted is no physical volume of LVM.
+    if layout
+        .physical
+        .iter()
+        .any(|volume| volume.partition == mention.name.partition)
+    {
         return false;
     }
     let kind = contents.volume.kind;

@@ -1,11 +1,13 @@
 //! A Linux that was hibernated: its session lies in swap space, and does not know of changes.
 
-use super::super::edited::{Edited, Write};
+use super::super::edited::Edited;
+use super::super::file;
 use super::super::finding::{Effect, Finding, Kind};
 use super::super::plan::Edit;
 use super::super::{Options, bench::Bench};
 use crate::System;
-use disk::layout::{DiskLayout, PartitionContents};
+use crate::volumes::{self, Place};
+use disk::layout::DiskLayout;
 use disk::usedmap::{SwapSession, swap_session};
 
 const DISCARD: &str = "--discard-hibernation throws the saved session away: what was open in it and not saved is lost";
@@ -13,24 +15,28 @@ const DISCARD: &str = "--discard-hibernation throws the saved session away: what
 /// Decides on sessions in swap partitions. With a refusal among the findings, nothing is changed.
 pub(in super::super) fn sessions(bench: &Bench, layout: &DiskLayout, system: &System, options: Options) -> Edited {
     let mut edited = Edited::default();
-    for contents in &layout.contents {
-        let end = contents.start.saturating_add(contents.size);
-        let Some(session) = bench
-            .window(contents.start..end)
-            .and_then(|swap| swap_session(&swap).ok()?)
-        else {
-            continue;
-        };
-        decide(contents, &session, system, options, &mut edited);
+    for place in volumes::places(layout) {
+        let swap = bench.volume(&place.mapping);
+        if let Some(session) = swap.and_then(|swap| swap_session(&swap).ok()?) {
+            decide(&place, &session, system, options, &mut edited);
+        }
     }
     edited
 }
 
-fn decide(contents: &PartitionContents, session: &SwapSession, system: &System, options: Options, edited: &mut Edited) {
-    let partition = contents.partition.as_ref().map_or(0, |partition| partition.number);
+fn decide(place: &Place<'_>, session: &SwapSession, system: &System, options: Options, edited: &mut Edited) {
+    let partition = place.partition;
+    let ended = session
+        .original
+        .filter(|_| place.read_only.is_none())
+        .and_then(|original| {
+            let length = u64::try_from(session.mark.len()).ok()?;
+            let pieces = place.mapping.pieces(session.offset, length)?;
+            Some((original, file::replace(&pieces, &session.mark, &original)?))
+        });
     let finding = |effect, default: &str| Finding {
         system: Some(system.name.clone()),
-        option: session.original.is_some().then_some(DISCARD),
+        option: ended.is_some().then_some(DISCARD),
         ..Finding::on_disk(
             Kind::Hibernated,
             effect,
@@ -40,10 +46,10 @@ fn decide(contents: &PartitionContents, session: &SwapSession, system: &System, 
             default,
         )
     };
-    let Some(original) = session.original.filter(|_| options.discard_hibernation) else {
+    let Some((original, writes)) = ended.clone().filter(|_| options.discard_hibernation) else {
         edited.findings.push(finding(
             Effect::Refusal,
-            match session.original {
+            match ended {
                 Some(_) => {
                     "Nothing is changed: a session that goes on does not know of changes and would damage the volumes."
                 }
@@ -55,11 +61,7 @@ fn decide(contents: &PartitionContents, session: &SwapSession, system: &System, 
         ));
         return;
     };
-    edited.writes.push(Write {
-        offset: contents.start.saturating_add(session.offset),
-        before: session.mark.to_vec(),
-        after: original.to_vec(),
-    });
+    edited.writes.extend(writes);
     edited.findings.push(finding(
         Effect::Warning,
         "As you asked, the session is thrown away: what was open in it and not saved is lost in the adapted machine. \
@@ -68,7 +70,10 @@ fn decide(contents: &PartitionContents, session: &SwapSession, system: &System, 
     edited.edits.push(Edit {
         system: system.name.clone(),
         partition,
-        file: "swap space".to_owned(),
+        file: match &place.name {
+            Some(name) => format!("swap space {name}"),
+            None => "swap space".to_owned(),
+        },
         place: "signature".to_owned(),
         before: Some(session.mark.escape_ascii().to_string()),
         after: Some(original.escape_ascii().to_string()),

@@ -8,7 +8,7 @@ use super::super::finding::{Effect, Finding, Kind};
 use super::boot::{Entry, Menus};
 use super::menus::Loader;
 use super::names::Names;
-use super::{Linux, fstab, kernel_args, kernel_version};
+use super::{Linux, kernel_args, kernel_version, marks};
 use crate::linux::initramfs::{self, Initramfs, Limits, NewEntry};
 use crate::linux::modules::{Controller, Found, Injection, ModuleTree, builtin_of_config, controllers_of, injection};
 use crate::volumes::MountedVolume;
@@ -127,9 +127,8 @@ fn starts<'e>(linux: &mut Linux<'_>, entries: &'e [Entry]) -> Vec<Start<'e>> {
 /// Whether an entry's root is this system's. One whose root is not understood may be.
 fn is_own(linux: &Linux<'_>, entry: &Entry) -> bool {
     let root = entry.root.as_deref();
-    let named = root.and_then(|root| fstab::by_own_mark(linux.layout, root));
-    let number = named.map(|contents| contents.partition.as_ref().map_or(0, |partition| partition.number));
-    number.is_none_or(|number| number == linux.system.partition)
+    let named = root.and_then(|root| marks::volume(linux.layout, root));
+    named.is_none_or(|volume| volume == linux.root)
 }
 
 fn check(linux: &mut Linux<'_>, menus: &mut Menus, names: &Names<'_>, start: &Start<'_>) -> State {

@@ -1,7 +1,7 @@
 //! The folders of a Linux system, put together from the volumes that it mounts.
 
 use crate::linux::Place;
-use crate::volumes::MountedVolume;
+use crate::volumes::{MountedVolume, VolumeId};
 
 /// Which volume is mounted where.
 #[derive(Clone, Debug)]
@@ -20,6 +20,12 @@ impl Tree {
             tree.mount("usr", usr);
         }
         tree
+    }
+
+    /// The volume of the root.
+    pub(super) fn root(&self, volumes: &[MountedVolume]) -> VolumeId {
+        let root = self.mounted("").and_then(|number| volumes.get(number));
+        root.map_or(VolumeId::Partition(0), |volume| volume.id)
     }
 
     /// Adds a volume.

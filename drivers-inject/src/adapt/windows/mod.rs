@@ -24,6 +24,7 @@ use super::finding::{Effect, Finding, Kind};
 use super::plan::Edit;
 use super::sentence;
 use crate::System;
+use crate::registry::log::LogError;
 use crate::volumes::MountedVolume;
 use crate::windows::Place;
 use hive::{HiveFile, HiveFileError};
@@ -274,6 +275,8 @@ fn generation_of_hive(registry: &Registry, set: &str) -> Result<Generation, Regi
 /// A system that cannot be changed safely is not changed at all.
 fn skip(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding {
     let kind = match error {
+        // No hive at all, or a damaged one.
+        AdaptError::File(HiveFileError::Log(_, LogError::Hive(_))) => Kind::Registry,
         AdaptError::File(HiveFileError::Log(..)) => Kind::DirtyRegistry,
         _ => Kind::Registry,
     };

@@ -77,6 +77,13 @@ pub(super) fn session(
 }
 
 /// Reports a volume that Windows did not close.
+///
+/// Data of files may be written in place all the same, whatever the generation (NTFS 1.2 to 3.1): the log speaks of
+/// metadata alone (file records, indexes, bitmaps), so that no replay writes into a hive's clusters. One thing could come
+/// between: a hive that was moved, whose record had not reached the disk. Then the replay would bring the edit to
+/// nothing. But Windows holds its hives open and does not defragment them, they grow at their end, and a record is
+/// written within seconds; and clusters that another file has got meanwhile would hold no sound hive, which is refused.
+/// What needs other metadata (a new file, a larger one) is refused by `fs_edit`.
 pub(super) fn volume_state(volume: &MountedVolume, system: &System) -> Option<Finding> {
     if volume.kind != VolumeKind::Ntfs {
         return None;
@@ -85,9 +92,10 @@ pub(super) fn volume_state(volume: &MountedVolume, system: &System) -> Option<Fi
         NtfsState::Closed => return None,
         NtfsState::InUse => (
             "Windows did not close the volume: it crashed, was captured while it ran, hibernates, or was shut down \
-             with Fast Startup. Its log holds changes that Windows makes when it starts",
+             with Fast Startup. Its log holds changes of folders and file tables that Windows makes when it starts",
             "Only contents of files that are there are changed, nothing that the log speaks of; Windows then repairs \
-             the volume as it would have done anyway.",
+             the volume as it would have done anyway. Safest is to start it once more on the old computer, shut it \
+             down, and capture again.",
         ),
         NtfsState::Dirty => (
             "Windows marked the volume for a check (chkdsk)",

@@ -3,6 +3,8 @@
 use super::archive::Archive;
 use super::{lzx, *};
 use crate::made_drivers::{X64, X86, fake_driver};
+use crate::volumes::VolumeId;
+use disk::Mapping;
 use disk::guestfs::{GuestFs, GuestFsError};
 use disk::usedmap::VolumeKind;
 use proptest::prelude::*;
@@ -51,9 +53,12 @@ impl GuestFs for Memory {
 fn volume(files: &[(&str, Vec<u8>)]) -> MountedVolume {
     let files = files.iter().map(|(path, data)| (path.to_lowercase(), data.clone()));
     MountedVolume {
+        id: VolumeId::Partition(1),
         partition: 1,
+        name: None,
         kind: VolumeKind::Ntfs,
-        start: 0,
+        mapping: Mapping::of_range(&(0..0)),
+        read_only: None,
         bytes: Arc::new(Vec::new()),
         fs: Box::new(Memory(files.collect())),
     }
