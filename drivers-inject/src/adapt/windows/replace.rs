@@ -46,8 +46,8 @@ impl ReplaceError {
                 ..
             } => Some(CLOSE),
             ReplaceError::Fat { .. } => Some(
-                "Convert the volume to NTFS on the old computer (`convert c: /fs:ntfs`), shut Windows down, then capture \
-                 again.",
+                "On NTFS it could be made larger. Windows can convert the volume on the old computer (`convert c: \
+                 /fs:ntfs`); keep this capture until that has gone well, then capture again.",
             ),
             _ => None,
         }
