@@ -134,38 +134,10 @@ pub(crate) fn file_version(file: &[u8]) -> u64 {
         .unwrap_or(0)
 }
 
-/// A driver file for tests: `machine` is the number in the header.
-#[cfg(test)]
-pub(crate) fn fake_driver(machine: u16, contents: &[u8], version: u64) -> Vec<u8> {
-    let mut file = vec![0; 0x200];
-    file[..2].copy_from_slice(b"MZ");
-    file[0x3c] = 0x80;
-    file[0x80..0x84].copy_from_slice(b"PE\0\0");
-    file[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
-    let wide = machine == 0x8664;
-    file[0x80 + 20] = if wide { 0xF0 } else { 0xE0 };
-    file[0x80 + 24..0x80 + 26].copy_from_slice(&[0x0b, if wide { 2 } else { 1 }]);
-    file[0x80 + 24 + 68] = 1;
-    file.extend(0xFEEF_04BDu32.to_le_bytes());
-    file.extend([0; 4]);
-    file.extend(u32::try_from(version >> 32).unwrap().to_le_bytes());
-    file.extend(u32::try_from(version & 0xFFFF_FFFF).unwrap().to_le_bytes());
-    file.extend(contents);
-    set_checksum(&mut file);
-    file
-}
-
-/// Makes the checksum of a driver file for tests right.
-#[cfg(test)]
-pub(crate) fn set_checksum(file: &mut [u8]) {
-    let place = 0x80 + 24 + 64;
-    let checksum = pe_checksum(file, place);
-    file[place..place + 4].copy_from_slice(&checksum.to_le_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::made_drivers::fake_driver;
 
     #[test]
     fn a_driver_must_be_whole_and_for_the_processor() {

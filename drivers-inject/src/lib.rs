@@ -11,6 +11,9 @@ mod executable;
 pub mod fuzzing;
 mod iso9660;
 mod linux;
+#[cfg(test)]
+#[path = "../tests/common/drivers.rs"]
+mod made_drivers;
 pub mod registry;
 mod volumes;
 mod windows;

@@ -166,6 +166,41 @@ fn filters_are_kept_unless_they_would_stop_the_disk() {
 }
 
 #[test]
+fn filters_of_one_device_are_judged_like_those_of_a_class() {
+    const NODE: &str = r"ControlSet001\Enum\IDE\DiskMaker_Model\5&1234&0&0.0.0";
+    const KEYBOARD: &str = r"ControlSet001\Enum\ACPI\PNP0303\4&1";
+    let hive = service(seven(), "prl_strg", 0)
+        .string(
+            r"ControlSet001\Services\gone",
+            "ImagePath",
+            r"System32\drivers\gone.sys",
+        )
+        .string(NODE, "ClassGUID", "{4d36e967-e325-11ce-bfc1-08002be10318}")
+        .value(NODE, "UpperFilters", 7, &list(&["partmgr", "gone"]))
+        .value(NODE, "LowerFilters", 7, &list(&["prl_strg"]))
+        // Not of a class that matters for the start.
+        .string(KEYBOARD, "ClassGUID", "{4d36e96b-e325-11ce-bfc1-08002be10318}")
+        .value(KEYBOARD, "UpperFilters", 7, &list(&["gone"]));
+    let (disk, layout, plan) = plan_of(&windows("6.1", &hive.build()));
+    assert!(found(&plan).is_empty(), "{:#?}", plan.findings);
+    assert_eq!(
+        edits(&plan),
+        [
+            MSAHCI.to_owned(),
+            format!("{NODE} UpperFilters: partmgr, gone -> partmgr"),
+            format!("{NODE} LowerFilters: prl_strg -> -"),
+            r"ControlSet001\Services\prl_strg Start: 0 -> 4".to_owned(),
+        ]
+    );
+    let changed = memory(&disk);
+    apply(&plan, &*changed).unwrap();
+    assert_eq!(
+        edits(&adapt::plan(&(changed as Arc<dyn ReadAt>), &layout, Options::default())),
+        [""; 0]
+    );
+}
+
+#[test]
 fn boot_ini_names_the_first_disk() {
     let hive = NewHive::new()
         .number("Select", "Current", 1)
@@ -191,8 +226,14 @@ fn boot_ini_names_the_first_disk() {
     drop(layout);
 
     // A short one lies in the master file table.
-    let (.., plan) = plan_of(&windows("5.1", &hive).file("boot.ini", line));
-    assert_eq!((only(&plan).kind, only(&plan).effect), (Kind::BootIni, Effect::Warning));
+    let (disk, _, plan) = plan_of(&windows("5.1", &hive).file("boot.ini", line));
+    assert_eq!((found(&plan).len(), plan.edits.last()), (0, Some(edit)));
+    let changed = memory(&disk);
+    apply(&plan, &*changed).unwrap();
+    let window = disk::io::Window::new(changed as Arc<dyn ReadAt>, 1 << 20..disk.size()).unwrap();
+    let mut fs = disk::guestfs::open(Ntfs, Arc::new(window)).unwrap().unwrap();
+    let now = fs.read("boot.ini", 1 << 20).unwrap();
+    assert_eq!(now, line.replace("rdisk(1)", "rdisk(0)").as_bytes());
     let two = long.replacen("rdisk(1)", "rdisk(0)", 1);
     let (.., plan) = plan_of(&windows("5.1", &hive).file("boot.ini", two));
     assert!(only(&plan).what.contains("several disks"), "{:?}", plan.findings);
@@ -211,6 +252,21 @@ fn the_second_copy_of_windows_2000_is_kept_the_same() {
     let new = fs.read(SYSTEM, 1 << 24).unwrap();
     assert!(new != hive);
     assert!(fs.read("Windows/System32/config/SYSTEM.ALT", 1 << 24).unwrap() == new);
+
+    // Both grow.
+    let small = xp().build();
+    let tree = windows("5.0", &small).file("Windows/System32/config/SYSTEM.ALT", &small);
+    let (disk, layout, plan) = plan_of(&tree);
+    assert!(found(&plan).is_empty(), "{:#?}", plan.findings);
+    let changed = memory(&disk);
+    apply(&plan, &*changed).unwrap();
+    let changed: Arc<dyn ReadAt> = changed;
+    let window = disk::io::Window::new(Arc::clone(&changed), 1 << 20..disk.size()).unwrap();
+    let mut fs = disk::guestfs::open(Ntfs, Arc::new(window)).unwrap().unwrap();
+    let new = fs.read(SYSTEM, 1 << 24).unwrap();
+    assert!(new.len() > small.len());
+    assert!(fs.read("Windows/System32/config/SYSTEM.ALT", 1 << 24).unwrap() == new);
+    assert_eq!(edits(&adapt::plan(&changed, &layout, Options::default())), [""; 0]);
 
     let mut other = hive.clone();
     other[5000] ^= 1;

@@ -44,6 +44,7 @@ fn a_saved_session_is_only_thrown_away_when_asked() {
 
         let discard = Options {
             discard_hibernation: true,
+            ..Options::default()
         };
         let plan = adapt::plan(&disk, &layout, discard);
         assert_eq!(only(&plan).effect, Effect::Warning);
@@ -72,31 +73,54 @@ fn a_hive_that_was_not_written_completely_needs_its_logs() {
 }
 
 #[test]
-fn what_cannot_be_edited_in_place_is_refused() {
-    // FAT has no places yet.
+fn files_on_fat_are_edited_in_place_and_never_grow() {
     let tree = windows("6.1", &seven().build());
+    let (disk, layout) = disk_of(vec![(Fat, tree.fat(16)), (Ntfs, tree.ntfs(12, ""))]);
+    let plan = adapt::plan(&disk, &layout, Options::default());
+    assert_eq!(only(&plan).kind, Kind::SeveralSystems);
+    assert_eq!(edits(&plan), [MSAHCI, MSAHCI]);
+    assert_eq!(plan.bytes(), 2048);
+
+    let tree = windows("5.1", &xp().build());
     let (disk, layout) = disk_of(vec![(Fat, tree.fat(16))]);
     let plan = adapt::plan(&disk, &layout, Options::default());
     let finding = only(&plan);
     assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Skip));
-    assert!(finding.what.contains("not supported on this kind"), "{}", finding.what);
-    assert_eq!(plan.edits, []);
+    assert!(finding.what.contains("bytes more than it has"), "{}", finding.what);
+    assert!(finding.default.contains("convert c: /fs:ntfs"), "{}", finding.default);
+    assert_eq!((&plan.edits[..], plan.bytes()), (&[][..], 0));
+}
 
-    // One that can be is adapted all the same.
-    let (disk, layout) = disk_of(vec![(Fat, tree.fat(16)), (Ntfs, tree.ntfs(12, ""))]);
+#[test]
+fn a_hive_grows_only_on_a_volume_that_was_closed() {
+    let tree = windows("5.1", &xp().build());
+    let (.., plan) = plan_of(&tree);
+    assert!(found(&plan).is_empty(), "{:#?}", plan.findings);
+    let grown = plan.edits.iter().find(|edit| edit.place == "the whole file").unwrap();
+    let after = grown.after.as_deref().unwrap();
+    assert!(after.ends_with("more") && after.contains(" bytes, "), "{grown:?}");
+
+    let mut volume = tree.ntfs(12, "");
+    mark_log_in_use(&mut volume);
+    let (disk, layout) = disk_of(vec![(Ntfs, volume)]);
     let plan = adapt::plan(&disk, &layout, Options::default());
-    assert_eq!(plan.findings[0].effect, Effect::Skip);
-    assert_eq!((edits(&plan), plan.edits[0].partition), (vec![MSAHCI.to_owned()], 2));
-
-    // No room for keys in the file that there is.
-    let (.., plan) = plan_of(&windows("5.1", &xp().build()));
-    let finding = only(&plan);
-    assert_eq!((finding.kind, finding.effect), (Kind::Registry, Effect::Skip));
-    assert!(
-        finding.what.contains("bytes more than its file has"),
-        "{}",
-        finding.what
-    );
+    let kinds: Vec<_> = found(&plan)
+        .iter()
+        .map(|finding| (finding.kind, finding.effect))
+        .collect();
+    let expected = [(Kind::Registry, Effect::Skip), (Kind::UncleanVolume, Effect::Warning)];
+    assert_eq!(kinds, expected);
+    let finding = &plan.findings[0];
+    assert!(finding.what.contains("Windows did not close it"), "{}", finding.what);
+    for words in [
+        "left as it is",
+        "Start Windows once",
+        "shutdown /s /t 0",
+        "capture again",
+    ] {
+        assert!(finding.default.contains(words), "no {words} in {}", finding.default);
+    }
+    assert_eq!((&plan.edits[..], plan.bytes()), (&[][..], 0));
 }
 
 #[test]

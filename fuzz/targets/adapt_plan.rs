@@ -62,7 +62,11 @@ libfuzzer_sys::fuzz_target!(|input: (bool, Damage)| {
 fn plan(disk: &[u8], discard_hibernation: bool) -> adapt::Plan {
     let disk: Arc<dyn ReadAt> = Arc::new(disk.to_vec());
     let layout = layout::scan(&*disk, 512).expect("memory can be read");
-    adapt::plan(&disk, &layout, Options { discard_hibernation })
+    let options = Options {
+        discard_hibernation,
+        ..Options::default()
+    };
+    adapt::plan(&disk, &layout, options)
 }
 
 /// A disk in memory that takes writes.

@@ -55,6 +55,7 @@ const ADAPT_EXAMPLES: &str = "\
 Examples:
   p2v adapt oldpc --dry-run                what would be changed, and why
   p2v adapt oldpc                          change it
+  p2v adapt oldpc --virtio-win virtio-win.iso    also install drivers for fast virtio disks
   p2v adapt oldpc --undo                   take it back
 
 The capture is never changed: what is changed goes to the overlay disk0.adapted.qcow2, which p2v launch uses;
@@ -225,11 +226,17 @@ pub(crate) struct AdaptArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Remove what an earlier run changed
-    #[arg(long, conflicts_with_all = ["dry_run", "discard_hibernation"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "discard_hibernation", "virtio_win"])]
     pub(crate) undo: bool,
     /// Throw away the session of a hibernated system: what was open in it and not saved is lost
     #[arg(long)]
     pub(crate) discard_hibernation: bool,
+    /// Give Windows drivers for virtio disks, from the virtio-win disc (an ISO image) or a folder like it
+    ///
+    /// Windows has none of its own. The build for each Windows is chosen, its files are copied and it is loaded at
+    /// boot. The drivers for the machine's IDE disk are set up all the same. The disc: <https://github.com/virtio-win>.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) virtio_win: Option<PathBuf>,
     /// Print the result as JSON for scripts
     #[arg(long)]
     pub(crate) json: bool,

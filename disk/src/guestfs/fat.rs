@@ -2,11 +2,13 @@
 
 use super::guard::Guard;
 use super::volume::Volume;
-use super::{GuestFs, GuestFsError, components, read_growing};
+use super::{GuestFs, GuestFsError, Placement, components, read_growing};
 use crate::io::ReadAt;
+use crate::usedmap::fat_chain;
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const KIND: &str = "FAT";
 /// A FAT folder has at most 65 536 entries of 32 bytes (specification, "Directory Structure").
@@ -15,6 +17,9 @@ const MOST_ENTRIES: usize = 65_536;
 /// A FAT volume.
 pub(super) struct Fat {
     fs: FileSystem<Volume>,
+    volume: Arc<dyn ReadAt>,
+    /// Where the last read of the library began.
+    last_read: Arc<AtomicU64>,
     guard: Guard,
 }
 
@@ -27,11 +32,27 @@ enum Found<'a> {
 impl Fat {
     pub(super) fn open(inner: Arc<dyn ReadAt>) -> Result<Self, GuestFsError> {
         let guard = Guard::default();
+        let volume = Volume::new(Arc::clone(&inner), guard.clone());
+        let last_read = volume.last_read();
         let fs = guard.run(KIND, 0, || {
-            let volume = Volume::new(inner, guard.clone());
             FileSystem::new(volume, FsOptions::new()).map_err(|e| damaged(&e))
         })?;
-        Ok(Fat { fs, guard })
+        Ok(Fat {
+            fs,
+            volume: inner,
+            last_read,
+            guard,
+        })
+    }
+
+    /// The size of a file, and where its first byte is; `None` if it has none. The library does not tell first
+    /// clusters: it is where it reads the first byte.
+    fn first_byte(&self, path: &str) -> Result<(u64, Option<u64>), GuestFsError> {
+        self.guard.run(KIND, 1, || {
+            let entry = self.file(path)?;
+            let read = entry.to_file().read(&mut [0]).map_err(|e| damaged(&e))?;
+            Ok((entry.len(), (read == 1).then(|| self.last_read.load(Ordering::Relaxed))))
+        })
     }
 
     fn walk(&self, path: &str) -> Result<Found<'_>, GuestFsError> {
@@ -75,6 +96,21 @@ impl GuestFs for Fat {
 
     fn exists(&mut self, path: &str) -> bool {
         self.guard.run(KIND, 0, || self.walk(path).map(|_| ())).is_ok()
+    }
+
+    fn place(&mut self, path: &str) -> Result<Placement, GuestFsError> {
+        let not_in_place = |reason: String| GuestFsError::NotInPlace {
+            path: path.to_owned(),
+            reason,
+        };
+        let (size, first) = self.first_byte(path)?;
+        let clusters = match first {
+            None if size > 0 => return Err(not_in_place("it has no first cluster".to_owned())),
+            None => Vec::new(),
+            Some(first) => fat_chain(&*self.volume, first, size)?.map_err(not_in_place)?,
+        };
+        let place = Placement::new(size, clusters);
+        place.ok_or_else(|| not_in_place("its chain of clusters runs in a circle".to_owned()))
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<String>, GuestFsError> {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Cached blocks are this large and start at multiples of it.
 const BLOCK: u64 = 64 << 10;
@@ -17,6 +18,8 @@ const BLOCKS: usize = 16;
 pub(super) struct Volume {
     inner: Arc<dyn ReadAt>,
     position: u64,
+    /// Where the last read began.
+    last: Arc<AtomicU64>,
     /// Latest used first.
     blocks: VecDeque<(u64, Vec<u8>)>,
     /// Bytes shown instead of what the volume has.
@@ -29,10 +32,16 @@ impl Volume {
         Volume {
             inner,
             position: 0,
+            last: Arc::default(),
             blocks: VecDeque::new(),
             patches: Vec::new(),
             guard,
         }
+    }
+
+    /// Where the last read began, in bytes: for the time after a library has taken the volume.
+    pub(super) fn last_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.last)
     }
 
     /// Size in bytes.
@@ -117,6 +126,7 @@ impl io::Read for Volume {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.inner.size().saturating_sub(self.position);
         let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.last.store(self.position, Ordering::Relaxed);
         self.read_bytes(self.position, &mut buf[..len])?;
         self.position += len as u64;
         Ok(len)

@@ -17,6 +17,7 @@ use signature::Signature;
 use std::io;
 
 pub use bitlocker::{BitLocker, Protector, bitlocker};
+pub(crate) use fat::chain as fat_chain;
 pub use ntfs::{NtfsState, ntfs_state};
 pub use swap::{SwapSession, swap_session};
 

@@ -23,22 +23,25 @@ pub use finding::{Effect, Finding, Kind};
 pub use plan::{ApplyError, Edit, Plan, apply};
 
 use crate::{System, dos};
-use bench::Bench;
+use bench::{Bench, CarryError};
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use edited::Edited;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Choices that a person made.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
     /// Throw away the session that a hibernated system, or one shut down with Fast Startup, has saved. What was open
     /// and not saved in it is lost.
     pub discard_hibernation: bool,
+    /// Give Windows drivers for virtio devices from here: the virtio-win disc (an ISO image), or a folder like it.
+    pub virtio_win: Option<&'a Path>,
 }
 
 /// Looks at a disk: which systems are on it, what stands in the way of adapting them, and the edits. Only reads.
-pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Plan {
+pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options<'_>) -> Plan {
     let mut bench = Bench::new(disk, layout);
     let windows = crate::windows::locate(&mut bench.volumes);
     let linux = crate::linux::locate(&mut bench.volumes);
@@ -53,12 +56,34 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
     };
     plan.findings.extend(preconditions::efi_loaders(&mut bench.volumes));
     plan.findings.extend(lvm::findings(layout));
+    let mut virtio = match options.virtio_win {
+        Some(path) if !windows.is_empty() => windows::VirtioSource::open(path, &mut plan.findings),
+        Some(_) => {
+            let what = "There is no Windows on the disk that could get drivers for virtio disks";
+            let finding = Finding::on_disk(Kind::NotAdapted, Effect::Note, 0, what, "--virtio-win does nothing.");
+            plan.findings.push(finding);
+            None
+        }
+        None => None,
+    };
     for (place, system) in windows.iter().zip(&windows_systems) {
         plan.findings.extend(preconditions::of_new_computer(system));
         let session = windows::session(&mut bench.volumes, place, system, options);
         take(&mut bench, system, session, &mut plan);
-        let edited = windows::plan(&mut bench.volumes, place, system);
-        take(&mut bench, system, edited, &mut plan);
+        let edited = windows::plan(&mut bench.volumes, place, system, virtio.as_mut());
+        match bench.carry(&edited) {
+            // Without the drivers it may be possible: they need room.
+            Err(error) if virtio.is_some() => {
+                let mut edited = windows::plan(&mut bench.volumes, place, system, None);
+                edited
+                    .findings
+                    .push(windows::without_virtio(system, &error.to_string()));
+                take(&mut bench, system, edited, &mut plan);
+            }
+            carried => {
+                note(system, edited, &carried, &mut plan);
+            }
+        }
     }
     if let Some(system) = windows_systems.first() {
         let edited = windows::boot_ini::plan(&mut bench.volumes, &windows_systems);
@@ -94,13 +119,15 @@ pub fn plan(disk: &Arc<dyn ReadAt>, layout: &DiskLayout, options: Options) -> Pl
 /// Carries out on the bench what a system needs, and puts it into the plan; what cannot be carried out becomes a
 /// finding. Whether all went well.
 fn take(bench: &mut Bench, system: &System, edited: Edited, plan: &mut Plan) -> bool {
-    plan.findings.extend(edited.findings.iter().cloned());
-    plan.addresses.extend(edited.addresses.iter().cloned());
-    if edited.is_empty() {
-        return true;
-    }
     let carried = bench.carry(&edited);
-    match &carried {
+    note(system, edited, &carried, plan)
+}
+
+/// Puts into the plan what was, or was not, carried out. Whether it was.
+fn note(system: &System, edited: Edited, carried: &Result<(), CarryError>, plan: &mut Plan) -> bool {
+    plan.findings.extend(edited.findings);
+    plan.addresses.extend(edited.addresses);
+    match carried {
         Ok(()) => plan.edits.extend(edited.edits),
         Err(error) => plan.findings.push(Finding {
             system: Some(system.name.clone()),

@@ -1,14 +1,11 @@
 //! Windows NT and its descendants: 2000 to 11.
 
 pub(crate) mod boot_ini;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
 pub(crate) mod cabinet;
 pub(crate) mod hibernation;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
 pub(crate) mod inf;
 mod product;
 mod system_hive;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by adapt"))]
 pub(crate) mod virtio;
 
 use crate::registry::Hive;

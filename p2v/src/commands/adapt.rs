@@ -77,6 +77,7 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
     let sector = machine.disks.first().map_or(512, |disk| disk.logical_sector);
     let options = Options {
         discard_hibernation: args.discard_hibernation,
+        virtio_win: args.virtio_win.as_deref(),
     };
     let there = adapted.exists();
     let looked_at = if there { adapted.path() } else { capture.clone() };
@@ -107,7 +108,7 @@ pub(crate) fn run(args: &AdaptArgs) -> Result<()> {
 }
 
 /// What `disk` needs.
-fn look(disk: &Arc<dyn ReadAt>, path: &Path, sector: u32, options: Options) -> Result<Plan> {
+fn look(disk: &Arc<dyn ReadAt>, path: &Path, sector: u32, options: Options<'_>) -> Result<Plan> {
     let layout = disk::layout::scan(&**disk, sector).map_err(|error| Failure::source_read(path, 0, sector, &error))?;
     Ok(adapt::plan(disk, &layout, options))
 }
@@ -120,7 +121,7 @@ fn make(
     settings: &[Setting],
     plan: &Plan,
     sector: u32,
-    options: Options,
+    options: Options<'_>,
 ) -> Result<()> {
     let record = Record {
         p2v: env!("CARGO_PKG_VERSION"),
@@ -144,7 +145,7 @@ fn make(
 }
 
 /// Carries the plan out, and looks again: nothing may be left to do.
-fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options) -> Result<()> {
+fn write(overlay: &Arc<Overlay>, plan: &Plan, sector: u32, options: Options<'_>) -> Result<()> {
     adapt::apply(plan, &**overlay).map_err(|error| {
         Failure::failed(format!("cannot write {ADAPTED}: {error}")).advice("The capture is untouched.")
     })?;

@@ -172,3 +172,32 @@ pub(crate) fn ntfsfix(volume: &Path) -> String {
     let output = start(Command::new("ntfsfix").arg("-n").arg(volume));
     format!("{}{}", String::from_utf8_lossy(&output.stdout), errors(&output))
 }
+
+/// `ntfsresize` must find the volume in order: it looks at every file and cluster.
+pub(crate) fn ntfsresize(volume: &Path) {
+    run(Command::new("ntfsresize").args(["-i", "-f"]).arg(volume));
+}
+
+/// Makes the log of an NTFS volume say that Windows has it open.
+pub(crate) fn leave_open(volume: &mut [u8]) {
+    let log = {
+        let mut fs = disk::guestfs::open(disk::usedmap::VolumeKind::Ntfs, std::sync::Arc::new(volume.to_vec()));
+        let place = fs.as_mut().unwrap().as_mut().unwrap().place("$LogFile");
+        usize::try_from(place.unwrap().data[0].start).unwrap()
+    };
+    let mut page = vec![0; 4096];
+    let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
+    // A restart page whose area names a client, with its update sequence.
+    put(0, b"RSTR\x1E\0\x09\0");
+    put(0x10, &4096u32.to_le_bytes());
+    put(0x18, &[0x30, 0]);
+    put(0x1C, &1u16.to_le_bytes());
+    put(0x1E, &[1, 0]);
+    put(0x30, &5u64.to_le_bytes());
+    for block in 0..8 {
+        put(block * 512 + 510, &[1, 0]);
+    }
+    for copy in [0, 4096] {
+        volume[log + copy..log + copy + 4096].copy_from_slice(&page);
+    }
+}

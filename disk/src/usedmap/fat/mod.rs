@@ -4,6 +4,7 @@
 //! table begins as it must, and that the volume was closed.
 
 mod boot;
+mod chain;
 
 use super::builder::UsedBuilder;
 use super::{Volume, VolumeKind};
@@ -12,6 +13,8 @@ use crate::extent::ExtentSet;
 use crate::io::ReadAt;
 use boot::{Boot, Width};
 use std::io;
+
+pub(crate) use chain::chain;
 
 /// Bytes of a table that are read at once. A multiple of an entry's size; every FAT12 fits into one.
 const READ: u64 = 1 << 20;

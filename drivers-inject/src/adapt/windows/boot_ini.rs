@@ -1,12 +1,11 @@
 //! boot.ini of Windows NT to 2003: `rdisk(N)` counts the disks of the BIOS, and this one is the first now.
 
 use super::super::edited::Edited;
-use super::super::file::rewrite;
 use super::super::finding::{Effect, Finding, Kind};
 use super::super::plan::Edit;
+use super::replace::{Replacement, replace};
 use crate::System;
 use crate::volumes::MountedVolume;
-use disk::guestfs::GuestFsError;
 
 const FILE: &str = "boot.ini";
 /// A boot.ini of more than this many bytes is none.
@@ -20,7 +19,7 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System]) 
     let Some(system) = systems.iter().find(|system| may_use_it(system)) else {
         return edited;
     };
-    for volume in volumes {
+    for (index, volume) in volumes.iter_mut().enumerate() {
         let Ok(before) = volume.fs.read(FILE, LIMIT) else {
             continue;
         };
@@ -34,9 +33,12 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System]) 
             [] | [b'0'] => {}
             [number] => {
                 let number = char::from(*number);
-                match rewrite(volume, FILE, &before, &after) {
-                    Ok(writes) => {
-                        edited.writes.extend(writes);
+                match replace(volume, index, FILE, &before, after) {
+                    Ok(replacement) => {
+                        match replacement {
+                            Replacement::InPlace(writes) => edited.writes.extend(writes),
+                            Replacement::Whole(change) => edited.files.push(change),
+                        }
                         edited.edits.push(Edit {
                             system: system.name.clone(),
                             partition: volume.partition,
@@ -47,16 +49,19 @@ pub(in super::super) fn plan(volumes: &mut [MountedVolume], systems: &[System]) 
                             why: WHY.to_owned(),
                         });
                     }
-                    Err(GuestFsError::NotInPlace { reason, .. }) => edited.findings.push(finding(
-                        Effect::Warning,
-                        format!("boot.ini names disk {number}, but this disk is the first one in the machine"),
-                        &format!("It is left as it is ({reason}), and Windows will not start before it is changed."),
-                    )),
-                    Err(error) => edited.findings.push(finding(
-                        Effect::Warning,
-                        format!("boot.ini names disk {number}, and cannot be changed: {error}"),
-                        "It is left as it is.",
-                    )),
+                    Err(error) => {
+                        let advice = error
+                            .advice()
+                            .unwrap_or("Change it on the old computer, then capture again.");
+                        edited.findings.push(finding(
+                            Effect::Warning,
+                            format!(
+                                "boot.ini names disk {number}, but this disk is the first one in the machine, and the \
+                                 file cannot be changed: {error}"
+                            ),
+                            &format!("It is left as it is, and Windows will not start. {advice}"),
+                        ));
+                    }
                 }
             }
             _ => edited.findings.push(finding(

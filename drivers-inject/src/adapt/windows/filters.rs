@@ -44,9 +44,19 @@ const ENCRYPTION: &[(&str, &str)] = &[
 
 /// The edits in one control set.
 pub(super) fn control_set(windows: &mut Windows<'_>, set: &str) -> Result<(), RegistryError> {
-    for class in CLASSES {
+    let classes = CLASSES.iter().map(|class| format!(r"{set}\Control\Class\{class}"));
+    let mut keys: Vec<String> = classes.collect();
+    // Filters of one device alone.
+    let devices = windows.registry.filtered_devices(&format!(r"{set}\Enum"))?;
+    let is_known = |class: &str| CLASSES.iter().any(|known| known.eq_ignore_ascii_case(class));
+    keys.extend(
+        devices
+            .into_iter()
+            .filter(|(_, class)| is_known(class))
+            .map(|(key, _)| key),
+    );
+    for key in keys {
         for list in ["UpperFilters", "LowerFilters"] {
-            let key = format!(r"{set}\Control\Class\{class}");
             for name in windows.registry.texts(&key, list)? {
                 filter(windows, set, &key, list, &name)?;
             }

@@ -1,7 +1,8 @@
-//! The SYSTEM hive as a file: read with its transaction logs, and put back into its own clusters.
+//! A registry hive as a file: read with its transaction logs, and put back. Into its own clusters if it still fits;
+//! else the file grows, through NTFS.
 
-use super::super::edited::Write;
-use super::super::file::rewrite;
+use super::super::edited::{FileChange, Write};
+use super::replace::{ReplaceError, Replacement, replace};
 use crate::registry::edit::{EditError, Editor};
 use crate::registry::log::{self, LogError};
 use crate::volumes::MountedVolume;
@@ -10,43 +11,61 @@ use disk::guestfs::GuestFsError;
 
 /// Logs are smaller than their hive.
 const LOG_LIMIT: u64 = HIVE_LIMIT;
+/// The most that edits may make a hive larger, in bytes: all tables together need some 100 KiB.
+const GROWTH_LIMIT: usize = 2 << 20;
 
-/// Why the hive cannot be changed.
+/// Why a hive cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HiveFileError {
     #[error(transparent)]
     File(#[from] GuestFsError),
-    #[error("SYSTEM: {0}")]
-    Log(#[from] LogError),
-    #[error("SYSTEM: {0}")]
-    Edit(#[from] EditError),
-    #[error(
-        "the SYSTEM registry hive would need {0} bytes more than its file has, and this version cannot make files larger"
-    )]
-    TooLarge(usize),
+    #[error("{0}: {1}")]
+    Log(&'static str, LogError),
+    #[error("{0}: {1}")]
+    Edit(&'static str, EditError),
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
+    #[error("the {0} registry hive would grow by {1} bytes, more than any edit needs")]
+    TooLarge(&'static str, usize),
     #[error("the copy of the SYSTEM registry hive in SYSTEM.ALT differs from the hive: Windows did not finish writing")]
     Mirror,
 }
 
 /// A hive that was read.
 pub(super) struct HiveFile {
+    name: &'static str,
     path: String,
     original: Vec<u8>,
+    /// Bytes of the hive with its logs applied.
+    recovered_len: usize,
     /// Windows 2000's second copy, if there is one.
     mirror: Option<String>,
     /// How many entries of the log were applied; 0 if the hive was complete.
     pub(super) log_entries: usize,
 }
 
+/// A changed hive on its way to the disk.
+#[derive(Debug, Default)]
+pub(super) struct Put {
+    pub(super) writes: Vec<Write>,
+    pub(super) files: Vec<FileChange>,
+    /// Bytes of the file before and after, if it is written anew.
+    pub(super) sizes: Option<(usize, usize)>,
+}
+
 impl HiveFile {
-    /// Reads the hive of the Windows in `folder`, with the logs applied if it was not completely written.
-    pub(super) fn open(volume: &mut MountedVolume, folder: &str) -> Result<(Self, Editor), HiveFileError> {
-        let path = config(folder, "SYSTEM");
+    /// Reads the hive `name` of the Windows in `folder`, with the logs applied if it was not completely written.
+    pub(super) fn open(
+        volume: &mut MountedVolume,
+        folder: &str,
+        name: &'static str,
+    ) -> Result<(Self, Editor), HiveFileError> {
+        let path = config(folder, name);
         let original = volume.fs.read(&path, HIVE_LIMIT)?;
         let mut logs = Vec::new();
         let mut unreadable = None;
-        for name in ["SYSTEM.LOG1", "SYSTEM.LOG2", "SYSTEM.LOG"] {
-            match volume.fs.read(&config(folder, name), LOG_LIMIT) {
+        for end in ["LOG1", "LOG2", "LOG"] {
+            match volume.fs.read(&config(folder, &format!("{name}.{end}")), LOG_LIMIT) {
                 Ok(log) => logs.push(log),
                 Err(GuestFsError::NotFound(_)) => {}
                 Err(error) => unreadable = Some(error),
@@ -58,23 +77,19 @@ impl HiveFile {
         let recovered = match (recovered, unreadable) {
             (Ok(recovered), Some(error)) if recovered.entries > 0 => return Err(error.into()),
             (Err(_), Some(error)) => return Err(error.into()),
-            (recovered, _) => recovered?,
+            (recovered, _) => recovered.map_err(|error| HiveFileError::Log(name, error))?,
         };
-        if let Some(more) = recovered
-            .bytes
-            .len()
-            .checked_sub(original.len())
-            .filter(|more| *more > 0)
-        {
-            return Err(HiveFileError::TooLarge(more));
-        }
-        // The size of the file, not of its clusters: another size would have to be written into NTFS' own tables.
-        let editor = Editor::new(recovered.bytes, original.len())?;
-        let mirror = config(folder, "SYSTEM.ALT");
+        let recovered_len = recovered.bytes.len();
+        let room = recovered_len.max(original.len());
+        let editor = Editor::new(recovered.bytes, room).map_err(|error| HiveFileError::Edit(name, error))?;
+        // Only SYSTEM has one.
+        let mirror = Some(config(folder, "SYSTEM.ALT")).filter(|path| name == "SYSTEM" && volume.fs.exists(path));
         let hive = HiveFile {
+            name,
             path,
             original,
-            mirror: volume.fs.exists(&mirror).then_some(mirror),
+            recovered_len,
+            mirror,
             log_entries: recovered.entries,
         };
         Ok((hive, editor))
@@ -85,22 +100,44 @@ impl HiveFile {
         &self.path
     }
 
-    /// The writes that put `changed` into the hive's file.
-    pub(super) fn put(self, volume: &mut MountedVolume, mut changed: Vec<u8>) -> Result<Vec<Write>, HiveFileError> {
-        let len = changed.len();
-        match self.original.get(len..) {
-            // What the file has behind the hive stays.
-            Some(tail) => changed.extend(tail),
-            None => return Err(HiveFileError::TooLarge(len.saturating_sub(self.original.len()))),
+    /// What puts `changed` into the hive's file. `number` is the volume's index.
+    pub(super) fn put(
+        self,
+        volume: &mut MountedVolume,
+        number: usize,
+        mut changed: Vec<u8>,
+    ) -> Result<Put, HiveFileError> {
+        let growth = changed
+            .len()
+            .saturating_sub(self.recovered_len.max(self.original.len()));
+        let too_large = u64::try_from(changed.len()).is_ok_and(|len| len > HIVE_LIMIT);
+        if growth > GROWTH_LIMIT || too_large {
+            return Err(HiveFileError::TooLarge(self.name, growth));
         }
-        let mut writes = rewrite(volume, &self.path, &self.original, &changed)?;
-        if let Some(mirror) = self.mirror {
-            let copy = volume.fs.read(&mirror, HIVE_LIMIT)?;
+        // What the file has behind the hive stays.
+        if let Some(tail) = self.original.get(changed.len()..) {
+            changed.extend(tail);
+        }
+        let mut put = Put::default();
+        let (before, after) = (self.original.len(), changed.len());
+        if let Some(mirror) = &self.mirror {
+            let copy = volume.fs.read(mirror, HIVE_LIMIT)?;
             if copy != self.original {
                 return Err(HiveFileError::Mirror);
             }
-            writes.extend(rewrite(volume, &mirror, &copy, &changed)?);
+            put.take(replace(volume, number, mirror, &copy, changed.clone())?);
         }
-        Ok(writes)
+        put.take(replace(volume, number, &self.path, &self.original, changed)?);
+        put.sizes = (!put.files.is_empty()).then_some((before, after));
+        Ok(put)
+    }
+}
+
+impl Put {
+    fn take(&mut self, replacement: Replacement) {
+        match replacement {
+            Replacement::InPlace(writes) => self.writes.extend(writes),
+            Replacement::Whole(change) => self.files.push(change),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Windows 2000 to 11: the SYSTEM hive is changed in every control set, since any of them may be the one that starts.
 //!
 //! [`preconditions`] → [`hive`] with its logs applied → the tables of the generation ([`nt5`], [`nt6`], [`nt62`]),
-//! [`filters`] and [`common`] → the hive's file, in place.
+//! [`filters`] and [`common`] → the hive's file, in place where that is possible ([`replace`]). Drivers that are missing
+//! come from the system's own store ([`recover`]), those for virtio devices from a disc ([`virtio`]).
 
 pub(super) mod boot_ini;
 mod common;
@@ -11,8 +12,11 @@ mod nt5;
 mod nt6;
 mod nt62;
 mod preconditions;
+mod recover;
 mod registry;
+mod replace;
 mod system;
+mod virtio;
 
 use super::Options;
 use super::edited::Edited;
@@ -26,6 +30,7 @@ use crate::windows::Place;
 use hive::{HiveFile, HiveFileError};
 use registry::{Registry, RegistryError};
 use system::Windows;
+pub(super) use virtio::{VirtioSource, without_virtio};
 
 /// Windows by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ enum Generation {
 }
 
 /// The session that a Windows has saved: what stands in the way, or its end if a person wants that.
-pub(super) fn session(volumes: &mut [MountedVolume], place: &Place, system: &System, options: Options) -> Edited {
+pub(super) fn session(volumes: &mut [MountedVolume], place: &Place, system: &System, options: Options<'_>) -> Edited {
     let Some(session) = place.session else {
         return Edited::default();
     };
@@ -50,14 +55,19 @@ pub(super) fn session(volumes: &mut [MountedVolume], place: &Place, system: &Sys
     preconditions::session(volumes, session, system, modern, options)
 }
 
-/// What one Windows needs.
-pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System) -> Edited {
+/// What one Windows needs. `virtio` is the source of drivers for virtio devices, if it shall get them.
+pub(super) fn plan(
+    volumes: &mut [MountedVolume],
+    place: &Place,
+    system: &System,
+    virtio: Option<&mut VirtioSource>,
+) -> Edited {
     let Some(volume) = volumes.get_mut(place.volume) else {
         return Edited::default();
     };
     let state = preconditions::volume_state(volume, system);
     let by_version = generation_of_version(system.version.as_deref());
-    let mut edited = match edit(volume, &place.folder, system, by_version) {
+    let mut edited = match edit(volume, place, system, by_version, virtio) {
         Ok(edited) => edited,
         Err(error) => Edited {
             findings: vec![skip(volume, system, &error)],
@@ -67,6 +77,9 @@ pub(super) fn plan(volumes: &mut [MountedVolume], place: &Place, system: &System
     edited.findings.extend(state);
     edited
 }
+
+/// A hive's file and its changed contents.
+type Hive = (HiveFile, Registry);
 
 #[derive(Debug, thiserror::Error)]
 enum AdaptError {
@@ -82,19 +95,20 @@ enum AdaptError {
 
 fn edit(
     volume: &mut MountedVolume,
-    folder: &str,
+    place: &Place,
     system: &System,
     by_version: Option<Generation>,
+    virtio: Option<&mut VirtioSource>,
 ) -> Result<Edited, AdaptError> {
-    let (file, editor) = HiveFile::open(volume, folder)?;
-    let registry = Registry::new(editor);
+    let (file, editor) = HiveFile::open(volume, &place.folder, "SYSTEM")?;
+    let registry = Registry::new("SYSTEM", editor);
     let sets = registry.control_sets()?;
     let current = current_set(&registry, &sets)?.ok_or(AdaptError::NoControlSet)?;
     let generation = match by_version {
         Some(generation) => generation,
         None => generation_of_hive(&registry, &current)?,
     };
-    let mut windows = Windows::new(&system.name, folder, volume, registry)?;
+    let mut windows = Windows::new(system, &place.folder, volume, place.volume, registry)?;
     if generation == Generation::Older {
         let default = "Nothing is changed in it.";
         windows.find(
@@ -110,6 +124,7 @@ fn edit(
         });
     }
     filters::check(&mut windows, &current)?;
+    recover::drivers(&mut windows, generation, &sets)?;
     match generation {
         Generation::Nt62 => nt62::check(&mut windows, &current)?,
         Generation::Nt6 => nt6::check(&mut windows, &current)?,
@@ -124,54 +139,96 @@ fn edit(
         filters::control_set(&mut windows, set)?;
         common::control_set(&mut windows, set)?;
     }
-    finish(windows, file, system)
+    let software = match virtio {
+        Some(source) => virtio::install(&mut windows, source, generation, &current, &sets),
+        None => None,
+    };
+    finish(windows, file, software)
 }
 
-/// Turns the changed hive into edits and writes.
-fn finish(windows: Windows<'_>, file: HiveFile, system: &System) -> Result<Edited, AdaptError> {
+/// Turns the changed hives and the files to write into edits.
+fn finish(windows: Windows<'_>, system: HiveFile, software: Option<Hive>) -> Result<Edited, AdaptError> {
     let Windows {
         registry,
         findings,
         volume,
+        number,
+        files,
+        edits,
         ..
     } = windows;
+    let mut edited = Edited {
+        findings,
+        edits,
+        files,
+        ..Edited::default()
+    };
+    let name = &windows.system.name;
+    for (file, registry) in software.into_iter().chain([(system, registry)]) {
+        put_hive(volume, number, name, file, registry, &mut edited)?;
+    }
+    Ok(edited)
+}
+
+/// Adds what puts a changed hive back.
+fn put_hive(
+    volume: &mut MountedVolume,
+    number: usize,
+    system: &str,
+    file: HiveFile,
+    registry: Registry,
+    edited: &mut Edited,
+) -> Result<(), AdaptError> {
     let (bytes, changes) = registry.finish();
+    // A hive that waits for its log alone is left to Windows.
     if changes.is_empty() {
-        // A hive that waits for its log alone is left to Windows.
-        return Ok(Edited {
-            findings,
-            ..Edited::default()
-        });
+        return Ok(());
     }
     let (path, partition) = (file.path().to_owned(), volume.partition);
-    let edit = |place: String, before, after, why: &str| Edit {
-        system: system.name.clone(),
-        partition,
-        file: path.clone(),
-        place,
-        before,
-        after,
-        why: why.to_owned(),
+    let mut note = |place: String, before, after, why: &str| {
+        edited.edits.push(Edit {
+            system: system.to_owned(),
+            partition,
+            file: path.clone(),
+            place,
+            before,
+            after,
+            why: why.to_owned(),
+        });
     };
-    let mut edits = Vec::new();
     if file.log_entries > 0 {
-        edits.push(edit(
+        note(
             "the whole hive".to_owned(),
             Some("not completely written".to_owned()),
             Some(format!("complete: {} entries of its log applied", file.log_entries)),
             "Windows itself would do this at its next start; a change before it would be lost",
-        ));
+        );
+    }
+    let put = file.put(volume, number, bytes)?;
+    if let Some((before, after)) = put.sizes {
+        let (after, why) = match after.saturating_sub(before) {
+            0 => (
+                format!("{after} bytes, written anew"),
+                "its bytes do not lie in clusters of their own, where they could be changed",
+            ),
+            more => (
+                format!("{after} bytes, {more} more"),
+                "what is added does not fit into the file that there is",
+            ),
+        };
+        note(
+            "the whole file".to_owned(),
+            Some(format!("{before} bytes")),
+            Some(after),
+            why,
+        );
     }
     for change in changes {
-        edits.push(edit(change.place, change.before, change.after, change.why));
+        note(change.place, change.before, change.after, change.why);
     }
-    let writes = file.put(volume, bytes)?;
-    Ok(Edited {
-        findings,
-        edits,
-        writes,
-        ..Edited::default()
-    })
+    edited.writes.extend(put.writes);
+    edited.files.extend(put.files);
+    Ok(())
 }
 
 /// The control set that Windows starts with: `Select` says which.
@@ -219,11 +276,16 @@ fn generation_of_hive(registry: &Registry, set: &str) -> Result<Generation, Regi
 fn skip(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding {
     let kind = match error {
         // No hive at all, or a damaged one.
-        AdaptError::File(HiveFileError::Log(LogError::Hive(_))) => Kind::Registry,
-        AdaptError::File(HiveFileError::Log(_)) => Kind::DirtyRegistry,
+        AdaptError::File(HiveFileError::Log(_, LogError::Hive(_))) => Kind::Registry,
+        AdaptError::File(HiveFileError::Log(..)) => Kind::DirtyRegistry,
         _ => Kind::Registry,
     };
     let what = sentence(&error.to_string());
+    let advice = match error {
+        AdaptError::File(HiveFileError::Replace(error)) => error.advice(),
+        _ => None,
+    };
+    let advice = advice.map(|advice| format!(" {advice}")).unwrap_or_default();
     Finding {
         system: Some(system.name.clone()),
         ..Finding::on_disk(
@@ -231,7 +293,7 @@ fn skip(volume: &MountedVolume, system: &System, error: &AdaptError) -> Finding 
             Effect::Skip,
             volume.partition,
             what,
-            "This system is left as it is.",
+            format!("This system is left as it is.{advice}"),
         )
     }
 }

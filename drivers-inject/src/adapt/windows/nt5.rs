@@ -96,6 +96,19 @@ const AGP: &[&str] = &[
 
 const DISABLED: u32 = 4;
 
+/// The files that the tables need, those of one driver together.
+pub(super) fn files() -> Vec<Vec<&'static str>> {
+    let drivers = DRIVERS.iter().map(|driver| driver.files);
+    let all = drivers.chain(DEVICES.iter().map(|device| device.files));
+    let mut files: Vec<Vec<&str>> = Vec::new();
+    for set in all {
+        if !files.iter().any(|known| known == set) {
+            files.push(set.to_vec());
+        }
+    }
+    files
+}
+
 /// The edits in one control set.
 pub(super) fn control_set(windows: &mut Windows<'_>, set: &str) -> Result<(), RegistryError> {
     for driver in DRIVERS {
@@ -130,8 +143,10 @@ pub(super) fn check(windows: &mut Windows<'_>, set: &str) -> Result<(), Registry
             Kind::DriverMissing,
             Effect::Warning,
             what,
-            "The driver is not enabled. This version cannot take it from Driver Cache or from the installation disc; \
-             copy it on the old computer, then capture again.",
+            format!(
+                "The driver is not enabled. Copy it into System32\\drivers on the old computer, then capture again.{}",
+                windows.why_not(&missing)
+            ),
         );
     }
     for id in ALWAYS_THERE {

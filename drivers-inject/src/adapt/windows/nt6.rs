@@ -11,7 +11,7 @@ use super::system::Windows;
 /// Service, file, whether the machine's own IDE controller needs it, why.
 pub(super) type BootDriver = (&'static str, &'static str, bool, &'static str);
 
-const DRIVERS: &[BootDriver] = &[
+pub(super) const DRIVERS: &[BootDriver] = &[
     (
         "intelide",
         "intelide.sys",
@@ -98,7 +98,10 @@ pub(super) fn check_drivers(windows: &mut Windows<'_>, set: &str, drivers: &[Boo
             Kind::DriverMissing,
             Effect::Warning,
             format!("{what}, which the machine's IDE controller needs: it will stop with STOP 0x7B"),
-            "The driver is not enabled. Repair the old system (`sfc /scannow`), then capture again.",
+            format!(
+                "The driver is not enabled. Repair the old system (`sfc /scannow`), then capture again.{}",
+                windows.why_not(&[file])
+            ),
         );
     }
     Ok(())

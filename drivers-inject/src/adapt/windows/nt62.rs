@@ -6,7 +6,7 @@ use super::nt6::{BootDriver, check_drivers, load_at_boot};
 use super::registry::RegistryError;
 use super::system::Windows;
 
-const DRIVERS: &[BootDriver] = &[
+pub(super) const DRIVERS: &[BootDriver] = &[
     (
         "intelide",
         "intelide.sys",

@@ -22,7 +22,7 @@ pub(super) fn session(
     session: Session,
     system: &System,
     modern: bool,
-    options: Options,
+    options: Options<'_>,
 ) -> Edited {
     let mut edited = Edited::default();
     let Some(volume) = volumes.get_mut(session.volume) else {

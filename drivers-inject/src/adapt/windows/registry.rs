@@ -1,4 +1,4 @@
-//! The SYSTEM hive while it is changed: every change is noted down with its reason.
+//! A hive while it is changed: every change is noted down with its reason.
 
 use crate::registry::edit::{EditError, Editor};
 use crate::registry::{HiveError, Value, ValueType};
@@ -23,6 +23,8 @@ pub(super) enum Data {
     /// A text with `%variables%`.
     Expand(String),
     Texts(Vec<String>),
+    Long(u64),
+    Binary(Vec<u8>),
 }
 
 impl Data {
@@ -32,6 +34,8 @@ impl Data {
             Data::Text(_) => ValueType::String,
             Data::Expand(_) => ValueType::ExpandString,
             Data::Texts(_) => ValueType::MultiString,
+            Data::Long(_) => ValueType::Qword,
+            Data::Binary(_) => ValueType::Binary,
         }
     }
 
@@ -45,6 +49,8 @@ impl Data {
                 bytes.extend([0, 0]);
                 bytes
             }
+            Data::Long(number) => number.to_le_bytes().to_vec(),
+            Data::Binary(bytes) => bytes.clone(),
         }
     }
 
@@ -53,6 +59,8 @@ impl Data {
             Data::Number(number) => number.to_string(),
             Data::Text(text) | Data::Expand(text) => text.clone(),
             Data::Texts(texts) => texts.join(", "),
+            Data::Long(number) => number.to_string(),
+            Data::Binary(bytes) => hex(bytes),
         }
     }
 }
@@ -67,14 +75,18 @@ pub(super) struct Change {
 }
 
 /// The hive. Paths are relative to its root: `ControlSet001\Services\atapi`.
+#[derive(Clone)]
 pub(super) struct Registry {
+    /// The hive's name: `SYSTEM`.
+    name: &'static str,
     editor: Editor,
     changes: Vec<Change>,
 }
 
 impl Registry {
-    pub(super) fn new(editor: Editor) -> Self {
+    pub(super) fn new(name: &'static str, editor: Editor) -> Self {
         Registry {
+            name,
             editor,
             changes: Vec::new(),
         }
@@ -140,6 +152,16 @@ impl Registry {
         self.read(key, name, |value| value.as_string(), |text| Ok(text.flatten()))
     }
 
+    /// Whether a value is a text in which nothing is expanded.
+    pub(super) fn is_plain_text(&self, key: &str, name: &str) -> Result<bool> {
+        self.read(
+            key,
+            name,
+            |value| Ok(value.kind()),
+            |kind| Ok(kind == Some(ValueType::String)),
+        )
+    }
+
     /// The texts of a multi-string; none if there is no such value.
     pub(super) fn texts(&self, key: &str, name: &str) -> Result<Vec<String>> {
         self.read(
@@ -172,6 +194,33 @@ impl Registry {
         Ok(names)
     }
 
+    /// The keys `bus\device\instance` below a key that have a list of filters, and the class that each belongs to.
+    pub(super) fn filtered_devices(&self, key: &str) -> Result<Vec<(String, String)>> {
+        let hive = self.editor.hive();
+        let mut devices = Vec::new();
+        let mut keys: Vec<_> = hive
+            .key(key)?
+            .into_iter()
+            .map(|found| (0_u32, key.to_owned(), found))
+            .collect();
+        while let Some((depth, path, key)) = keys.pop() {
+            if depth == 3 {
+                let listed = key.value("UpperFilters")?.is_some() || key.value("LowerFilters")?.is_some();
+                if let Some(class) = key.string("ClassGUID")?.filter(|_| listed) {
+                    devices.push((path, class));
+                }
+                continue;
+            }
+            for subkey in key.subkeys() {
+                let subkey = subkey?;
+                let path = format!(r"{path}\{}", subkey.name()?);
+                keys.push((depth.saturating_add(1), path, subkey));
+            }
+        }
+        devices.sort_unstable();
+        Ok(devices)
+    }
+
     /// Reads a value, if it is there.
     fn read<T, U>(
         &self,
@@ -201,8 +250,9 @@ impl Registry {
             return Ok(());
         }
         if self.editor.set_value(key, name, wanted.0, &wanted.1)? {
+            let place = self.place(&format!("{key} {name}"));
             self.changes.push(Change {
-                place: format!(r"HKLM\SYSTEM\{key} {name}"),
+                place,
                 before: before.map(|(_, words)| words),
                 after: Some(data.words()),
                 why,
@@ -224,13 +274,30 @@ impl Registry {
             self.editor.set_value(key, name, data.kind(), &data.bytes())?;
             words.push(format!("{name} = {}", data.words()));
         }
+        let place = self.place(key);
         self.changes.push(Change {
-            place: format!(r"HKLM\SYSTEM\{key}"),
+            place,
             before: None,
             after: Some(format!("a new key with {}", words.join(", "))),
             why,
         });
         Ok(())
+    }
+
+    /// Makes a key have these values, whether it is there or not.
+    pub(super) fn ensure(&mut self, key: &str, values: &[(&str, Data)], why: &'static str) -> Result<()> {
+        if !self.has_key(key)? {
+            return self.add_key(key, values, why);
+        }
+        for (name, data) in values {
+            self.set(key, name, data, why)?;
+        }
+        Ok(())
+    }
+
+    /// A place in the hive as it is told to a person.
+    fn place(&self, inside: &str) -> String {
+        format!(r"HKLM\{}\{inside}", self.name)
     }
 
     /// Takes names off a list; a list that would be empty goes away.
@@ -245,8 +312,9 @@ impl Registry {
             return self.set(key, name, &Data::Texts(after), why);
         }
         if self.editor.delete_value(key, name)? {
+            let place = self.place(&format!("{key} {name}"));
             self.changes.push(Change {
-                place: format!(r"HKLM\SYSTEM\{key} {name}"),
+                place,
                 before: Some(before.join(", ")),
                 after: None,
                 why,
@@ -280,7 +348,11 @@ fn words(value: Value<'_>) -> std::result::Result<String, HiveError> {
     if let Some(texts) = value.as_strings()? {
         return Ok(texts.join(", "));
     }
-    let data = value.data()?;
-    let hex: Vec<String> = data.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
-    Ok(hex.join(" "))
+    Ok(hex(&value.data()?))
+}
+
+/// The first bytes of binary data.
+fn hex(data: &[u8]) -> String {
+    let bytes: Vec<String> = data.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }

@@ -7,6 +7,7 @@
 mod archive;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+#[path = "../../../tests/common/lzx.rs"]
 mod lzx;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]

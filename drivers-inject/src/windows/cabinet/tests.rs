@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::{lzx, *};
-use crate::executable::fake_driver;
+use crate::made_drivers::{X64, X86, fake_driver};
 use crate::volumes::VolumeId;
 use disk::Mapping;
 use disk::guestfs::{GuestFs, GuestFsError};
@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-
-const X86: u16 = 0x14c;
-const X64: u16 = 0x8664;
 
 /// Files in memory; names are found whatever their case.
 struct Memory(BTreeMap<String, Vec<u8>>);

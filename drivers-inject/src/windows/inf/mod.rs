@@ -13,9 +13,7 @@ mod target;
 mod tests;
 mod text;
 
-pub(crate) use service::Service;
-#[cfg_attr(not(test), expect(unused_imports, reason = "wired in by adapt"))]
-pub(crate) use service::{Data, Setting};
+pub(crate) use service::{Data, Service};
 pub(crate) use target::Target;
 
 use target::{Rank, number_of};

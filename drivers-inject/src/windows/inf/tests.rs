@@ -1,5 +1,6 @@
 //! INF files in the shape of those of virtio-win.
 
+use super::service::Setting;
 use super::*;
 use proptest::prelude::*;
 

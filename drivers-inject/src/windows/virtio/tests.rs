@@ -1,46 +1,9 @@
 //! Sources in the layouts of virtio-win, with INF files and drivers of our own.
 
 use super::*;
-use crate::executable::fake_driver;
 use crate::iso9660::tests::image;
+use crate::made_drivers::{fake_driver, inf, package, packaged, set_checksum};
 use std::fs;
-
-/// An INF file of the driver `name`, for one platform.
-fn inf(name: &str, platform: &str, version: &str) -> String {
-    format!(
-        r#"[Version]
-Signature="$Windows NT$"
-Class=SCSIAdapter
-ClassGUID={{4D36E97B-E325-11CE-BFC1-08002BE10318}}
-CatalogFile={name}.cat
-[DestinationDirs]
-Driver_Files = 12
-[Manufacturer]
-%Maker% = Disks,NT{platform}{version}
-[Disks.NT{platform}{version}]
-%Name% = disk_install, PCI\VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00, PCI\VEN_1AF4&DEV_1001
-%Name% = disk_install, PCI\VEN_1AF4&DEV_1042&SUBSYS_11001AF4&REV_01, PCI\VEN_1AF4&DEV_1042
-[disk_install]
-CopyFiles = Driver_Files
-[Driver_Files]
-{name}.sys,,,2
-[disk_install.Services]
-AddService = {name}, 0x00000002 , disk_service
-[disk_service]
-ServiceType = 1
-StartType = 0
-ErrorControl = 1
-ServiceBinary = %12%\{name}.sys
-LoadOrderGroup = SCSI miniport
-AddReg = disk_values
-[disk_values]
-HKR, "Parameters\PnpInterface", "5", 0x00010001, 0x00000001
-[Strings]
-Maker = "Maker"
-Name = "Disk"
-"#
-    )
-}
 
 struct Files(tempfile::TempDir);
 
@@ -51,13 +14,8 @@ impl Files {
 
     /// Puts the driver `name` in a folder; its file says for which folder it is.
     fn driver(&self, folder: &str, name: &str, platform: &str) -> &Self {
-        let machine = if platform == "amd64" { 0x8664 } else { 0x14c };
-        self.file(&format!("{folder}/{name}.inf"), inf(name, platform, "").as_bytes());
-        self.file(
-            &format!("{folder}/{name}.sys"),
-            &fake_driver(machine, folder.as_bytes(), 0),
-        );
-        self.file(&format!("{folder}/{name}.cat"), b"signatures")
+        package(self.0.path(), folder, name, platform);
+        self
     }
 
     fn file(&self, path: &str, data: &[u8]) -> &Self {
@@ -211,7 +169,7 @@ fn a_driver_comes_with_everything() {
     let driver = files.find(&target("x86_64", (6, 1), 7601, false)).unwrap();
     let names: Vec<&str> = driver.files.iter().map(|(name, _)| &name[..]).collect();
     assert_eq!(names, ["viostor.inf", "viostor.sys", "viostor.cat"]);
-    assert_eq!(driver.files[1].1, fake_driver(0x8664, b"viostor/w7/amd64", 0));
+    assert_eq!(driver.files[1].1, packaged("viostor/w7/amd64", "viostor", "amd64"));
     assert_eq!((&driver.name[..], &driver.binary[..]), ("viostor", "viostor.sys"));
     assert_eq!((&driver.service.name[..], driver.service.start), ("viostor", 0));
     assert_eq!(driver.install.files.len(), 1);
@@ -271,7 +229,7 @@ fn a_folder_with_just_the_driver_will_do() {
     // Unless the file says that it is for a newer Windows.
     let mut driver = fs::read(files.0.path().join("viostor.sys")).unwrap();
     driver[0x80 + 24 + 48] = 10;
-    crate::executable::set_checksum(&mut driver);
+    set_checksum(&mut driver);
     files.file("viostor.sys", &driver);
     assert_eq!(files.origin(&target("x86_64", (10, 0), 19_045, false)), "");
     let error = files.find(&target("x86_64", (6, 1), 7601, false)).unwrap_err();

@@ -3,6 +3,8 @@
 //! Source: Microsoft, [MS-PATCH] (LZX DELTA) and "Microsoft LZX Data Compression Format", which cabinets use without
 //! the delta parts. All codes have one of two lengths, so that no code has to be computed from frequencies.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 /// Output bytes of a frame, and of a data block of a cabinet.
 const FRAME: usize = 32 << 10;
 
@@ -233,7 +235,7 @@ fn put_match(
 }
 
 /// A cabinet with one folder that holds these files, compressed with LZX.
-pub(super) fn cabinet(files: &[(&str, Vec<u8>)], window: u32, block: usize, calls: bool) -> Vec<u8> {
+pub(crate) fn cabinet(files: &[(&str, Vec<u8>)], window: u32, block: usize, calls: bool) -> Vec<u8> {
     let data: Vec<u8> = files.iter().flat_map(|(_, data)| data.clone()).collect();
     let frames = compress(&data, window, block, calls);
     let method = u16::try_from(window << 8 | 3).unwrap();
@@ -241,7 +243,7 @@ pub(super) fn cabinet(files: &[(&str, Vec<u8>)], window: u32, block: usize, call
 }
 
 /// A cabinet without compression.
-pub(super) fn stored(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn stored(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let data: Vec<u8> = files.iter().flat_map(|(_, data)| data.clone()).collect();
     let frames: Vec<Vec<u8>> = data.chunks(FRAME).map(<[u8]>::to_vec).collect();
     container(files, 0, &frames, data.len())
