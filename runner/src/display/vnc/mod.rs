@@ -1,7 +1,7 @@
 //! The VNC server: RFB 3.8 (RFC 6143), with the extensions of the community's rfbproto document that a virtual
 //! machine's screen needs.
 //!
-//! [`Session`] is the protocol without any input or output: bytes in, bytes out. `display::server` gives it sockets.
+//! [`Session`] is the protocol without any input or output: bytes in, bytes out. `display::client` moves the bytes.
 
 mod auth;
 mod encode;

@@ -111,8 +111,8 @@ impl Session {
         matches!(&self.phase, Phase::Handshake(handshake) if handshake.waits_for_password())
     }
 
-    /// Takes bytes of the client. After an error the session is over; what is left to [`produce`](Self::produce) says
-    /// why.
+    /// Takes bytes of the client. After an error the session is over; [`last_words`](Self::last_words) has
+    /// the reason for the client.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.input.extend(bytes);
         let input = std::mem::take(&mut self.input);
@@ -164,6 +164,11 @@ impl Session {
     /// Whether bytes of the client are to be read: not while it talks out of turn.
     pub fn wants_input(&self) -> bool {
         !matches!(self.phase, Phase::Greeting(_))
+    }
+
+    /// Appends what an error has left to be said, and nothing else.
+    pub fn last_words(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.output);
     }
 
     /// Appends what the client is to be sent now. The length is bounded by the size of a picture.
