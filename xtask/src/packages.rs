@@ -11,8 +11,8 @@ use std::process::Command;
 
 /// Needed to compile.
 const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "ntfs-3g-dev", "pkg-config"];
-/// Needed by `p2v launch`.
-const RUN: &[&str] = &["seabios"];
+/// Needed by `p2v launch`; noVNC only with `--web`.
+const RUN: &[&str] = &["novnc", "seabios"];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
     "arch-test",
@@ -20,6 +20,7 @@ const TEST: &[&str] = &[
     "busybox-static",
     "bzip2",
     "cabextract",
+    "chromium",
     "cpio",
     "dosfstools",
     "e2fsprogs",
@@ -27,9 +28,11 @@ const TEST: &[&str] = &[
     "gcab",
     "gddrescue",
     "gdisk",
+    "gir1.2-gtk-vnc-2.0",
     "grub-common",
     "grub-pc-bin",
     "grub-rescue-pc",
+    "gvncviewer",
     "gzip",
     "initramfs-tools-core",
     "kmod",
@@ -42,12 +45,16 @@ const TEST: &[&str] = &[
     "nasm",
     "ntfs-3g",
     "partclone",
+    "python3-gi",
     "python3-hivex",
     "python3-pefile",
     "qemu-system-x86",
     "qemu-utils",
+    "tigervnc-viewer",
     "time",
+    "xdotool",
     "xorriso",
+    "xvfb",
     "xz-utils",
     "zstd",
 ];

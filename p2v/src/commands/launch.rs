@@ -27,7 +27,9 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
     let config = resolve(args)?;
     if !args.headless && config.displays.is_empty() {
         let folder = args.folder.display();
-        eprintln!("p2v: this version opens no window yet; use --vnc or --web, or: p2v screenshot {folder} -o screen.png");
+        eprintln!(
+            "p2v: this version opens no window yet; use --vnc or --web, or: p2v screenshot {folder} -o screen.png"
+        );
     }
     match runner::run(config) {
         Ok(Outcome::PoweredOff | Outcome::Quit) => Ok(()),
@@ -92,9 +94,7 @@ fn resolve(args: &LaunchArgs) -> Result<MachineConfig> {
 /// The remote screens that were asked for.
 fn displays(args: &LaunchArgs) -> Result<Vec<DisplayConfig>> {
     let password = args.vnc_password_file.as_deref().map(read_password).transpose()?;
-    let web = DisplayKind::Web {
-        files: NOVNC.into(),
-    };
+    let web = DisplayKind::Web { files: NOVNC.into() };
     let wanted = [(DisplayKind::Vnc, &args.vnc), (web, &args.web)];
     let displays: Vec<DisplayConfig> = wanted
         .into_iter()
@@ -107,11 +107,16 @@ fn displays(args: &LaunchArgs) -> Result<Vec<DisplayConfig>> {
         })
         .collect();
     if password.is_some() && displays.is_empty() {
-        return Err(Failure::refused("--vnc-password-file protects nothing without --vnc or --web")
-            .advice("Add `--vnc` or `--web`, or leave the password out."));
+        return Err(
+            Failure::refused("--vnc-password-file protects nothing without --vnc or --web")
+                .advice("Add `--vnc` or `--web`, or leave the password out."),
+        );
     }
     if let Some(open) = displays.iter().find(|d| d.address.is_public() && d.password.is_none()) {
-        let what = format!("{} can be reached from other computers, and no password is set", open.address);
+        let what = format!(
+            "{} can be reached from other computers, and no password is set",
+            open.address
+        );
         return Err(Failure::refused(what).advice(
             "Add `--vnc-password-file FILE`, or use 127.0.0.1 and an SSH tunnel, which also encrypts: VNC does not.",
         ));

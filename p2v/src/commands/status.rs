@@ -1,4 +1,4 @@
-//! `p2v status`: does the machine run?
+//! `p2v status`: does the machine run, and where can its screen be seen?
 
 use super::control;
 use crate::cli::StatusArgs;
@@ -10,21 +10,32 @@ use serde::Serialize;
 struct Status {
     /// `running`, `paused`, `shutting-down` or `off`.
     state: &'static str,
+    /// Remote screens: `127.0.0.1:5900`, `unix:PATH`, or a page for browsers.
+    displays: Vec<String>,
 }
 
 /// Asks the machine.
 pub(crate) fn run(args: &StatusArgs) -> Result<()> {
+    let mut displays = Vec::new();
     let state = match control::connect(&args.folder)? {
         None => "off",
-        Some(mut client) => match client.status().map_err(|error| control::failure(&error))? {
-            RunState::Running => "running",
-            RunState::Paused => "paused",
-            RunState::Shutdown => "shutting-down",
-        },
+        Some(mut client) => {
+            let state = client.status().map_err(|error| control::failure(&error))?;
+            displays = client.displays().map_err(|error| control::failure(&error))?;
+            match state {
+                RunState::Running => "running",
+                RunState::Paused => "paused",
+                RunState::Shutdown => "shutting-down",
+            }
+        }
     };
     if args.json {
-        print_json(&Status { state })
+        print_json(&Status { state, displays })
     } else {
-        print(&format!("{state}\n"))
+        let mut text = format!("{state}\n");
+        for display in displays {
+            text.push_str(&format!("screen: {display}\n"));
+        }
+        print(&text)
     }
 }

@@ -215,7 +215,7 @@ mod tests {
         };
         assert_eq!(parse(&message), Ok(Some((key, 12))));
         for len in 0..12 {
-            assert_eq!(parse(&message[..len]), Ok(None));
+            assert_eq!(parse(message.get(..len).unwrap()), Ok(None));
         }
         assert_eq!(parse(&[2, 0, 0xFF, 0xFF]), Err(ProtocolError::Encodings(0xFFFF)));
         assert_eq!(

@@ -191,7 +191,10 @@ mod tests {
                                     (palette[usize::from(index & 127)], index & 128 != 0)
                                 };
                                 let mut len = 1;
-                                while runs {
+                                loop {
+                                    if !runs {
+                                        break;
+                                    }
                                     let more = byte();
                                     len += usize::from(more);
                                     if more != 255 {
@@ -289,7 +292,7 @@ mod tests {
                 for pixel in &mut frame.pixels {
                     if left == 0 {
                         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        color = (state >> 8) % colors * 0x01_03_07 & 0x00FF_FFFF;
+                        color = ((state >> 8) % colors * 0x01_03_07) & 0x00FF_FFFF;
                         left = state % run + 1;
                     }
                     left -= 1;
