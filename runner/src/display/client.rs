@@ -74,7 +74,7 @@ pub(super) fn serve(mut transport: impl Transport, terms: &Terms, wake: &Wake, o
         }
         let writing = !pipe.is_empty() || transport.is_waiting();
         let limit = match () {
-            () if !open && session.waits_for_password() => Some((begun, TYPING)),
+            () if !open && (session.waits_for_password() || !session.wants_input()) => Some((begun, TYPING)),
             () if !open => Some((begun, HANDSHAKE)),
             () if writing => Some((pipe.moved, STALLED)),
             () => None,

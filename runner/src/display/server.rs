@@ -79,6 +79,8 @@ impl Listener {
                 let (stream, peer) = listener.accept()?;
                 // Small updates must not wait for the answer to the one before.
                 stream.set_nodelay(true)?;
+                // A client that has vanished without a word is noticed some day.
+                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
                 stream.set_nonblocking(true)?;
                 Ok(Stream::Tcp(stream, peer))
             }

@@ -101,9 +101,9 @@ impl Session {
         }
     }
 
-    /// Whether the handshake is over.
+    /// Whether the client has got everything that belongs to a handshake.
     pub fn is_open(&self) -> bool {
-        !matches!(self.phase, Phase::Handshake(_))
+        matches!(self.phase, Phase::Running(_))
     }
 
     /// Whether the client is to send its password now: a person may be typing it.
