@@ -11,6 +11,7 @@ use machines::{REMOVE_HELP, SNAPSHOT_EXAMPLES};
 
 use crate::machine::sessions::Session;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use runner::display::ListenAddress;
 use std::path::PathBuf;
 
 /// Printed below `p2v --help`.
@@ -67,6 +68,8 @@ Examples:
   p2v launch oldpc --ephemeral             run it and forget everything it writes
   p2v launch oldpc --serial stdio          its first serial port on this terminal
   p2v launch oldpc --disc setup.iso --boot disc
+  p2v launch oldpc --headless --vnc        its screen for VNC clients on this computer; the address is printed
+  p2v launch oldpc --headless --web        its screen in a browser
 
 What the machine writes goes to disk0.now.qcow2. p2v reset takes that away, p2v snapshot keeps states of it.
 Seen and controlled from another terminal: p2v screenshot, p2v type, p2v status, p2v shutdown.
@@ -279,6 +282,21 @@ pub(crate) struct LaunchArgs {
     /// What to start from first
     #[arg(long, value_enum, default_value_t = BootFrom::Disk)]
     pub(crate) boot: BootFrom,
+    /// Offer the screen to VNC clients [default: 127.0.0.1, port 5900 or the next free one]
+    ///
+    /// ADDRESS is an IP address of this computer, with or without a port, or unix:PATH. Other computers than this one
+    /// are let in only with --vnc-password-file.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1")]
+    pub(crate) vnc: Option<ListenAddress>,
+    /// A file whose first line is the password that --vnc and --web ask for: at most 8 characters
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vnc_password_file: Option<PathBuf>,
+    /// Offer the screen to browsers [default: 127.0.0.1, port 5800 or the next free one]
+    ///
+    /// The address to open is printed; it holds a random word, without which nobody gets in. Needs Debian's package
+    /// `novnc`.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1")]
+    pub(crate) web: Option<ListenAddress>,
     /// Write the firmware's messages to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) firmware_log: Option<PathBuf>,

@@ -5,7 +5,10 @@ mod common;
 use common::running::*;
 use common::*;
 use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_launched_machine_is_seen_typed_at_and_shut_down() {
@@ -83,4 +86,77 @@ fn a_running_machine_is_not_adapted_and_an_adapted_disk_is_what_runs() {
     let output = start(p2v("adapt").arg(&machine).arg("--undo"));
     assert!(errors(&output).contains("has run already"), "{}", errors(&output));
     assert!(adapted.exists());
+}
+
+/// The lines that a machine's process has written so far, once one of them contains `text`.
+fn wait_for_line(path: &Path, text: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let lines = fs::read_to_string(path).unwrap();
+        if let Some(line) = lines.lines().find(|line| line.contains(text)) {
+            return line.to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {text:?} in {lines:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn remote_screens_are_offered_where_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let (password, messages) = (folder.path().join("password"), folder.path().join("messages"));
+    fs::write(&password, "sesame\nwhat follows does not count\n").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let child = p2v("launch")
+        .arg(&machine)
+        .args(["--headless", "--memory", "64", "--web", "--vnc"])
+        .arg(format!("127.0.0.1:{port}"))
+        .arg("--vnc-password-file")
+        .arg(&password)
+        .stderr(fs::File::create(&messages).unwrap())
+        .spawn()
+        .unwrap();
+    let running = Running(child);
+    let said = wait_for_line(&messages, "screen by VNC: ");
+    let address = said.strip_prefix("screen by VNC: ").unwrap();
+    assert!(!address.ends_with(&format!(":{port}")), "that port is taken: {address}");
+    let said = wait_for_line(&messages, "screen in a browser: ");
+    let page = said.strip_prefix("screen in a browser: ").unwrap();
+    let asked = Instant::now();
+    while !run(p2v("status").arg(&machine)).starts_with("running") {
+        assert!(asked.elapsed() < Duration::from_secs(60), "the machine does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        run(p2v("status").arg(&machine)),
+        format!("running\nscreen: {address}\nscreen: {page}\n")
+    );
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.write_all(b"RFB 003.008\n").unwrap();
+    let mut hello = [0; 14];
+    client.read_exact(&mut hello).unwrap();
+    assert_eq!(&hello, b"RFB 003.008\n\x01\x02", "it asks for the password");
+    ends(running, &machine);
+}
+
+#[test]
+fn screens_that_anybody_could_use_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let password = folder.path().join("password");
+    fs::write(&password, "much too long\n").unwrap();
+    let password = password.to_str().unwrap();
+    for (more, text, code) in [
+        (&["--vnc", "0.0.0.0"][..], "no password is set", 3),
+        (&["--web", "[::]:0"], "no password is set", 3),
+        (&["--vnc", "--vnc-password-file", password], "first 8", 3),
+        (&["--vnc-password-file", "/nonexistent", "--vnc"], "/nonexistent", 3),
+        (&["--vnc", "not-an-address"], "is no address", 2),
+    ] {
+        let output = start(p2v("launch").arg(&machine).arg("--headless").args(more));
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {}", errors(&output));
+        assert!(errors(&output).contains(text), "{more:?}: {}", errors(&output));
+    }
 }

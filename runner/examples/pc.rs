@@ -1,9 +1,10 @@
 //! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--log FILE] [--disk RAW]… [--scratch RAW]… [--iso FILE] [--serial stdio|FILE]
-//! [--control SOCKET] [--bios FILE]`. Disks are raw files, written in place: use copies, or
+//! [--control SOCKET] [--vnc ADDRESS] [--web ADDRESS] [--bios FILE]`. Disks are raw files, written in place: use copies, or
 //! `--scratch`, which keeps the changes in memory and forgets them.
 
 use disk::{BlockDevice, RawFile, ReadAt};
 use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
+use runner::display::{DisplayConfig, DisplayKind};
 use runner::{MachineConfig, run};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -82,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         serial: SerialConfig::Null,
         bios: std::fs::read("/usr/share/seabios/bios-256k.bin")?,
         vga_bios: std::fs::read("/usr/share/seabios/vgabios-stdvga.bin")?,
+        displays: Vec::new(),
         control_socket: None,
         firmware_log: None,
     };
@@ -118,6 +120,18 @@ fn main() -> anyhow::Result<()> {
             "--serial" if value == "stdio" => config.serial = SerialConfig::Stdio,
             "--serial" => config.serial = SerialConfig::File(value.into()),
             "--control" => config.control_socket = Some(value.into()),
+            "--vnc" => config.displays.push(DisplayConfig {
+                kind: DisplayKind::Vnc,
+                address: value.parse()?,
+                password: None,
+            }),
+            "--web" => config.displays.push(DisplayConfig {
+                kind: DisplayKind::Web {
+                    files: "/usr/share/novnc".into(),
+                },
+                address: value.parse()?,
+                password: None,
+            }),
             "--bios" => config.bios = std::fs::read(value)?,
             other => anyhow::bail!("unknown option {other}"),
         }

@@ -1,5 +1,6 @@
 //! What a machine is made of, as plain values: the plan that `p2v launch` resolves and the runner carries out.
 
+use crate::display::DisplayConfig;
 use disk::{BlockDevice, ReadAt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +91,8 @@ pub struct MachineConfig {
     pub bios: Vec<u8>,
     /// SeaBIOS's VGA BIOS for the standard VGA.
     pub vga_bios: Vec<u8>,
+    /// Remote screens.
+    pub displays: Vec<DisplayConfig>,
     /// Where the control socket is made; `None` for none.
     pub control_socket: Option<PathBuf>,
     /// Where the firmware's debug output (port 402h) is written; `None` switches the port off.

@@ -7,6 +7,7 @@ pub mod chipset;
 pub mod config;
 pub mod control;
 pub mod device;
+pub mod display;
 pub mod input;
 pub mod kvm;
 pub mod machine;

@@ -50,6 +50,7 @@ impl Control for Fake {
                 InputEvent::Key { code, down } => format!("{}{code}", if *down { '+' } else { '-' }),
                 InputEvent::Button { name, down } => format!("{}[{name}]", if *down { '+' } else { '-' }),
                 InputEvent::Move { dx, dy } => format!("({dx},{dy})"),
+                InputEvent::Point { x, y } => format!("<{x},{y}>"),
             });
         }
     }

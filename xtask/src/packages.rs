@@ -11,8 +11,8 @@ use std::process::Command;
 
 /// Needed to compile.
 const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "ntfs-3g-dev", "pkg-config"];
-/// Needed by `p2v launch`.
-const RUN: &[&str] = &["seabios"];
+/// Needed by `p2v launch`; noVNC only with `--web`.
+const RUN: &[&str] = &["novnc", "seabios"];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
     "arch-test",
@@ -21,6 +21,7 @@ const TEST: &[&str] = &[
     "busybox-static",
     "bzip2",
     "cabextract",
+    "chromium",
     "cpio",
     "cryptsetup-bin",
     "desktop-file-utils",
@@ -30,9 +31,11 @@ const TEST: &[&str] = &[
     "gcab",
     "gddrescue",
     "gdisk",
+    "gir1.2-gtk-vnc-2.0",
     "grub-common",
     "grub-pc-bin",
     "grub-rescue-pc",
+    "gvncviewer",
     "gzip",
     "initramfs-tools-core",
     "kmod",
@@ -48,14 +51,18 @@ const TEST: &[&str] = &[
     "nasm",
     "ntfs-3g",
     "partclone",
+    "python3-gi",
     "python3-hivex",
     "python3-pefile",
     "qemu-system-x86",
     "qemu-utils",
     "strace",
+    "tigervnc-viewer",
     "time",
+    "xdotool",
     "xfsprogs",
     "xorriso",
+    "xvfb",
     "xz-utils",
     "zstd",
 ];

@@ -9,13 +9,19 @@ use disk::ReadAt;
 use disk::qcow2::{Overlay, OverlayOptions};
 use disk::source::Source;
 use runner::config::{BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig};
+use runner::display::vnc::Password;
+use runner::display::{DisplayConfig, DisplayKind};
 use runner::{Outcome, RunError};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where Debian's `seabios` package puts its builds.
 const BIOS: &str = "/usr/share/seabios/bios-256k.bin";
 const VGA_BIOS: &str = "/usr/share/seabios/vgabios-stdvga.bin";
+/// Where Debian's `novnc` package puts its pages.
+const NOVNC: &str = "/usr/share/novnc";
 
 /// Runs the machine until it ends.
 pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
@@ -35,9 +41,11 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
     {
         eprintln!("p2v: this session is not the only one: control it with --session {pid}");
     }
-    if !args.headless {
+    if !args.headless && config.displays.is_empty() {
         let folder = args.folder.display();
-        eprintln!("p2v: this version opens no window yet; see the screen with: p2v screenshot {folder} -o screen.png");
+        eprintln!(
+            "p2v: this version opens no window yet; use --vnc or --web, or: p2v screenshot {folder} -o screen.png"
+        );
     }
     match runner::run(config) {
         Ok(Outcome::PoweredOff | Outcome::Quit) => Ok(()),
@@ -92,10 +100,59 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         },
         bios,
         vga_bios,
+        displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),
         firmware_log: args.firmware_log.clone(),
         name: machine.name,
     })
+}
+
+/// The remote screens that were asked for.
+fn displays(args: &LaunchArgs) -> Result<Vec<DisplayConfig>> {
+    let password = args.vnc_password_file.as_deref().map(read_password).transpose()?;
+    let web = DisplayKind::Web { files: NOVNC.into() };
+    let wanted = [(DisplayKind::Vnc, &args.vnc), (web, &args.web)];
+    let displays: Vec<DisplayConfig> = wanted
+        .into_iter()
+        .filter_map(|(kind, address)| {
+            Some(DisplayConfig {
+                kind,
+                address: address.clone()?,
+                password: password.clone(),
+            })
+        })
+        .collect();
+    if password.is_some() && displays.is_empty() {
+        return Err(
+            Failure::refused("--vnc-password-file protects nothing without --vnc or --web")
+                .advice("Add `--vnc` or `--web`, or leave the password out."),
+        );
+    }
+    if let Some(open) = displays.iter().find(|d| d.address.is_public() && d.password.is_none()) {
+        let what = format!(
+            "{} can be reached from other computers, and no password is set",
+            open.address
+        );
+        return Err(Failure::refused(what).advice(
+            "Add `--vnc-password-file FILE`, or use 127.0.0.1 and an SSH tunnel, which also encrypts: VNC does not.",
+        ));
+    }
+    Ok(displays)
+}
+
+/// The first line of a file; nothing of it is ever printed.
+fn read_password(path: &Path) -> Result<Password> {
+    let unusable = |why: String| {
+        Failure::refused(format!("no password in {}: {why}", path.display()))
+            .advice("Its first line must be the password: 1 to 8 characters.")
+    };
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(|error| unusable(error.to_string()))?;
+    BufReader::new(file.take(1024))
+        .read_until(b'\n', &mut line)
+        .map_err(|error| unusable(error.to_string()))?;
+    while line.pop_if(|byte| matches!(*byte, b'\n' | b'\r')).is_some() {}
+    Password::new(&line).map_err(|error| unusable(error.to_string()))
 }
 
 /// The first disk: an overlay on the capture, so that the capture never changes.

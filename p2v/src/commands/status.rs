@@ -1,4 +1,4 @@
-//! `p2v status`: does the machine run?
+//! `p2v status`: does the machine run, and where can its screen be seen?
 
 use super::control;
 use crate::cli::StatusArgs;
@@ -21,6 +21,8 @@ struct SessionStatus {
     session: Session,
     ephemeral: bool,
     state: &'static str,
+    /// Remote screens: `127.0.0.1:5900`, `unix:PATH`, or a page for browsers.
+    displays: Vec<String>,
 }
 
 /// Asks every session.
@@ -36,11 +38,13 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
             RunState::Paused => "paused",
             RunState::Shutdown => "shutting-down",
         };
+        let displays = client.displays().map_err(|error| control::failure(&error))?;
         let ephemeral = session != Session::Main;
         sessions.push(SessionStatus {
             session,
             ephemeral,
             state,
+            displays,
         });
     }
     let state = sessions.first().map_or("off", |session| session.state);
@@ -50,15 +54,20 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     print(&text(state, &sessions))
 }
 
-/// One word; one line a session if there are several.
+/// One word, or one line a session if there are several; and the screens of each.
 fn text(state: &str, sessions: &[SessionStatus]) -> String {
-    if sessions.len() < 2 {
-        return format!("{state}\n");
-    }
     let mut text = String::new();
+    if sessions.len() < 2 {
+        let _ = writeln!(text, "{state}");
+    }
     for session in sessions {
-        let kind = if session.ephemeral { "  ephemeral" } else { "" };
-        let _ = writeln!(text, "{}  {}{kind}", session.session, session.state);
+        if sessions.len() > 1 {
+            let kind = if session.ephemeral { "  ephemeral" } else { "" };
+            let _ = writeln!(text, "{}  {}{kind}", session.session, session.state);
+        }
+        for display in &session.displays {
+            let _ = writeln!(text, "screen: {display}");
+        }
     }
     text
 }

@@ -97,6 +97,23 @@ impl Client {
         }
     }
 
+    /// Where its remote screens are: `HOST:PORT`, `unix:PATH`, or a page for browsers.
+    pub fn displays(&mut self) -> Result<Vec<String>, ClientError> {
+        let answer = self.execute("query-vnc-servers", &json!({}))?;
+        let servers = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+        let one = |server: &Value| {
+            let place = &server["server"][0];
+            let word = |name: &str| place[name].as_str().unwrap_or("?");
+            match (server["url"].as_str(), word("family")) {
+                (Some(url), _) => url.to_owned(),
+                (None, "unix") => format!("unix:{}", word("host")),
+                (None, "ipv6") => format!("[{}]:{}", word("host"), word("service")),
+                (None, _) => format!("{}:{}", word("host"), word("service")),
+            }
+        };
+        Ok(servers.iter().map(one).collect())
+    }
+
     /// Has the machine write a PNG of its screen to `path`. A relative path is taken from this process's directory.
     pub fn screenshot(&mut self, path: &Path) -> Result<(), ClientError> {
         let path = std::path::absolute(path).map_err(|source| self.failed(source))?;

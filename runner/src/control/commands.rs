@@ -1,6 +1,7 @@
 //! The commands of the control socket: JSON in, a call of [`Control`], JSON out.
 //! Names, arguments and answers are those of the QEMU QMP reference manual.
 
+use super::displays;
 use super::screendump::{self, Format};
 use super::{Control, RunState};
 use crate::input::{InputEvent, keycodes};
@@ -64,6 +65,10 @@ const COMMANDS: &[(&str, Handler)] = &[
     ("query-commands", |_, _| Ok(query_commands())),
     ("query-status", |session, _| Ok(session.query_status())),
     ("query-name", |_, _| Ok(json!({}))),
+    ("query-vnc", |session, _| Ok(displays::vnc(&session.control.displays()))),
+    ("query-vnc-servers", |session, _| {
+        Ok(displays::servers(&session.control.displays()))
+    }),
     ("screendump", |session, arguments| session.screendump(arguments)),
     ("send-key", |session, arguments| session.send_key(arguments)),
     ("input-send-event", |session, arguments| {

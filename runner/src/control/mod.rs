@@ -5,6 +5,7 @@
 
 mod client;
 mod commands;
+mod displays;
 mod error;
 mod events;
 mod framing;
@@ -17,8 +18,10 @@ pub use client::Client;
 pub use error::{ClientError, ServerError};
 pub use events::{Event, Events};
 pub use server::Server;
+pub(crate) use socket::listen;
 pub use text::{Keystroke, UntypableChar, keystrokes};
 
+use crate::display::DisplayStatus;
 use crate::input::InputEvent;
 use crate::video::Frame;
 
@@ -41,6 +44,10 @@ pub trait Control: Send + Sync {
     fn state(&self) -> RunState;
     /// The screen as it is now.
     fn screenshot(&self) -> Frame;
+    /// Where the screen is offered to others, and who looks at it.
+    fn displays(&self) -> Vec<DisplayStatus> {
+        Vec::new()
+    }
     /// Hands key, button and pointer events to the guest, in order.
     fn input(&self, events: &[InputEvent]);
     /// Presses the power button: the guest decides.

@@ -52,7 +52,7 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
 
 /// Listens at `path`, readable and writable by this user only. The left-over socket of a machine that ended is
 /// replaced; one that answers is not.
-pub(super) fn listen(path: &Path) -> Result<UnixListener, ServerError> {
+pub(crate) fn listen(path: &Path) -> Result<UnixListener, ServerError> {
     let system = |source: io::Error| ServerError::System {
         path: path.to_owned(),
         source,

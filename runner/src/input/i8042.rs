@@ -118,6 +118,7 @@ impl I8042 {
             InputEvent::Key { code, down } => self.keyboard.key(code, *down, now),
             InputEvent::Button { name, down } => self.mouse.button(name, *down),
             InputEvent::Move { dx, dy } => self.mouse.moved(*dx, *dy),
+            InputEvent::Point { .. } => {}
         }
         self.refill();
     }

@@ -35,4 +35,12 @@ pub enum InputEvent {
         /// Down.
         dy: i32,
     },
+    /// The pointer is at this place: 0 is the left or upper edge of the screen, 65535 the right or lower one. Only
+    /// absolute pointing devices understand it.
+    Point {
+        /// Across.
+        x: u16,
+        /// Down.
+        y: u16,
+    },
 }

@@ -2,11 +2,13 @@
 
 pub mod cpuid;
 pub mod kick;
+mod pages;
 mod probe;
 mod region;
 pub mod vcpu;
 pub mod vm;
 
+pub use pages::Pages;
 pub use probe::{KvmStatus, probe};
 pub use region::Region;
 pub use vcpu::Vcpu;

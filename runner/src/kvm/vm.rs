@@ -1,13 +1,13 @@
 //! The virtual machine: interrupt controllers and timer in the kernel, interrupt lines, memory slots.
 
-use super::Region;
+use super::{Pages, Region};
 use crate::bus::lock;
 use crate::config::RunError;
 use crate::device::IrqLine;
 use kvm_bindings::{
-    KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_MEM_READONLY,
-    KVM_PIT_SPEAKER_DUMMY, KvmIrqRouting, kvm_irq_routing_entry, kvm_irqchip, kvm_pit_config, kvm_pit_state2,
-    kvm_userspace_memory_region,
+    KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
+    KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, KVM_PIT_SPEAKER_DUMMY, KvmIrqRouting, kvm_irq_routing_entry,
+    kvm_irqchip, kvm_pit_config, kvm_pit_state2, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Kvm, VmFd};
 use std::sync::{Arc, Mutex};
@@ -37,10 +37,24 @@ impl PartialEq for Mapping {
     }
 }
 
+/// The region whose writes are logged.
+struct Watched {
+    region: Region,
+    /// Written to in slots that are gone, and not asked for yet.
+    before: Pages,
+}
+
+impl Watched {
+    fn shows(&self, mapping: &Mapping) -> bool {
+        self.region.host_address() == mapping.region.host_address() && !mapping.read_only
+    }
+}
+
 /// A KVM virtual machine with its interrupt controllers.
 pub struct Vm {
     fd: VmFd,
     slots: Mutex<Vec<Option<Mapping>>>,
+    watched: Mutex<Option<Watched>>,
     lines: Mutex<[u32; 24]>,
     chips: [kvm_irqchip; 3],
     pit: kvm_pit_state2,
@@ -84,6 +98,7 @@ impl Vm {
         Ok(Arc::new(Vm {
             fd,
             slots: Mutex::default(),
+            watched: Mutex::default(),
             lines: Mutex::default(),
             chips,
             pit,
@@ -139,6 +154,9 @@ impl Vm {
         let mut slots = lock(&self.slots);
         for (id, slot) in (0..).zip(slots.iter_mut()) {
             if let Some(mapping) = slot.take_if(|mapping| !wanted.contains(mapping)) {
+                if let Some(watched) = lock(&self.watched).as_mut().filter(|watched| watched.shows(&mapping)) {
+                    self.add_log(id, &mapping, &mut watched.before);
+                }
                 self.set_slot(id, &mapping, 0)?;
             }
         }
@@ -165,6 +183,39 @@ impl Vm {
                 .any(|mapping| !slots.iter().flatten().any(|slot| slot == mapping))
     }
 
+    /// Has writes of the guest to `region` logged, wherever it is mapped from now on.
+    pub fn watch(&self, region: &Region) {
+        *lock(&self.watched) = Some(Watched {
+            region: region.clone(),
+            before: Pages::none(),
+        });
+    }
+
+    /// Pages of the watched region that the guest has written to through its memory slots since the last call.
+    pub fn written(&self) -> Pages {
+        let slots = lock(&self.slots);
+        let mut watched = lock(&self.watched);
+        let Some(watched) = watched.as_mut() else {
+            return Pages::none();
+        };
+        let mut pages = std::mem::take(&mut watched.before);
+        for (id, slot) in (0..).zip(slots.iter()) {
+            if let Some(mapping) = slot.as_ref().filter(|mapping| watched.shows(mapping)) {
+                self.add_log(id, mapping, &mut pages);
+            }
+        }
+        pages
+    }
+
+    /// Takes the log of a slot. Without a log everything counts as written.
+    fn add_log(&self, slot: u32, mapping: &Mapping, pages: &mut Pages) {
+        let size = mapping.size as usize;
+        match self.fd.get_dirty_log(slot, size) {
+            Ok(bitmap) => pages.insert_bitmap(mapping.offset, &bitmap),
+            Err(_) => pages.merge(&Pages::covering(mapping.offset..mapping.offset.saturating_add(size))),
+        }
+    }
+
     fn set_slot(&self, slot: u32, mapping: &Mapping, size: u64) -> Result<(), RunError> {
         let inside = mapping.region.size().checked_sub(mapping.offset);
         if inside.is_none_or(|inside| mapping.size > inside as u64) {
@@ -173,9 +224,13 @@ impl Vm {
                 mapping.address
             )));
         }
+        let logged = lock(&self.watched)
+            .as_ref()
+            .is_some_and(|watched| watched.shows(mapping));
+        let read_only = if mapping.read_only { KVM_MEM_READONLY } else { 0 };
         let region = kvm_userspace_memory_region {
             slot,
-            flags: if mapping.read_only { KVM_MEM_READONLY } else { 0 },
+            flags: read_only | if logged { KVM_MEM_LOG_DIRTY_PAGES } else { 0 },
             guest_phys_addr: mapping.address,
             memory_size: size,
             userspace_addr: mapping.region.host_address() + mapping.offset as u64,

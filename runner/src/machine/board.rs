@@ -108,6 +108,7 @@ impl Board {
             what: "get memory for the display adapter".into(),
             source,
         })?;
+        vm.watch(vga.memory());
         let vga = shared(vga);
         let mut root = PciRoot::default();
         root.add(0, 0, bridge.clone());

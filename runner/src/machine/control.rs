@@ -1,14 +1,32 @@
-//! The machine as the control socket sees it.
+//! The machine as the control socket and the remote screens see it.
 
 use super::board::Board;
 use super::requests::Request;
+use crate::bus::lock;
 use crate::control::{Control, Event, RunState};
+use crate::display::{Console, DisplayStatus, Handle};
 use crate::input::InputEvent;
-use crate::video::Frame;
+use crate::kvm::Pages;
+use crate::video::{Frame, Scene};
 use std::sync::Arc;
 
-/// A handle to the running machine.
-pub(super) struct Remote(pub(super) Arc<Board>);
+/// A handle to the running machine, and to its remote screens.
+pub(super) struct Remote(pub(super) Arc<Board>, pub(super) Vec<Handle>);
+
+/// The machine's screen, keyboard and mouse.
+pub(super) struct Front(pub(super) Arc<Board>);
+
+impl Console for Front {
+    fn scene(&self) -> Scene {
+        lock(&self.0.vga).scene()
+    }
+    fn written(&self) -> Pages {
+        self.0.vm.written()
+    }
+    fn input(&self, events: &[InputEvent]) {
+        self.0.input(events);
+    }
+}
 
 impl Control for Remote {
     fn state(&self) -> RunState {
@@ -16,6 +34,9 @@ impl Control for Remote {
     }
     fn screenshot(&self) -> Frame {
         self.0.screenshot()
+    }
+    fn displays(&self) -> Vec<DisplayStatus> {
+        self.1.iter().map(Handle::status).collect()
     }
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);

@@ -1,13 +1,14 @@
 //! The life of a machine: threads start, requests are served, everything is flushed at the end.
 
 use super::board::Board;
-use super::control::Remote;
+use super::control::{Front, Remote};
 use super::gate::{Gate, Pass};
 use super::requests::{Request, Requests};
 use super::serial_io::RawTerminal;
 use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
 use crate::control::{Event, RunState, Server};
+use crate::display::{self, Handle, Hub};
 use crate::kvm::vcpu::Exit;
 use crate::kvm::{KvmStatus, Vcpu, Vm, cpuid, kick, probe};
 use crossbeam_channel::{Receiver, unbounded};
@@ -59,7 +60,10 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     kick::install()?;
     let _terminal = RawTerminal::enter(&config.serial);
     let signals = catch_signals(requests.clone())?;
-    let server = start_server(&config, &board)?;
+    let hub = Hub::new(Arc::new(Front(board.clone())));
+    let displays = start_displays(&config, &hub)?;
+    let handles = displays.iter().map(display::Server::handle).collect();
+    let server = start_server(&config, &board, handles)?;
     let timers = board.timers.clone();
     let failed = requests.clone();
     let mut threads = vec![spawn("timers", move || {
@@ -67,6 +71,12 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
             failed.ask(Request::Failed(RunError::Vcpu(INTERNAL.into())));
         }
     })?];
+    let drawing = hub.clone();
+    threads.push(spawn("display", move || {
+        if catch_unwind(AssertUnwindSafe(|| drawing.run())).is_err() {
+            eprintln!("warning: the screen is no longer shown; the machine goes on ({INTERNAL})");
+        }
+    })?);
     for (id, vcpu) in vcpus.into_iter().enumerate() {
         let (board, requests) = (board.clone(), requests.clone());
         threads.push(spawn(&format!("cpu{id}"), move || {
@@ -85,6 +95,8 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     gate.end();
     board.timers.end();
     signals.close();
+    drop(displays);
+    hub.end();
     for thread in threads {
         let _ = thread.join();
     }
@@ -104,11 +116,23 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         })
 }
 
-fn start_server(config: &MachineConfig, board: &Arc<Board>) -> Result<Option<Server>, RunError> {
+/// Offers the screen, and says where.
+fn start_displays(config: &MachineConfig, hub: &Hub) -> Result<Vec<display::Server>, RunError> {
+    let mut displays = Vec::new();
+    for display in &config.displays {
+        let server = display::Server::start(display, &config.name, hub.clone())
+            .map_err(|error| RunError::Config(error.to_string()))?;
+        eprintln!("{}", server.handle().status());
+        displays.push(server);
+    }
+    Ok(displays)
+}
+
+fn start_server(config: &MachineConfig, board: &Arc<Board>, displays: Vec<Handle>) -> Result<Option<Server>, RunError> {
     let Some(path) = &config.control_socket else {
         return Ok(None);
     };
-    let control = Arc::new(Remote(board.clone()));
+    let control = Arc::new(Remote(board.clone(), displays));
     match Server::start(path, control, board.events.clone()) {
         Ok(server) => Ok(Some(server)),
         Err(error) => Err(RunError::Config(error.to_string())),

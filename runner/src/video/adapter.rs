@@ -1,10 +1,10 @@
 //! The adapter: its ports, its window at A0000h, its memory.
 
-use super::Snapshot;
 use super::planes::{self, Addressing};
 use super::registers::{Registers, crtc, graphics, sequencer};
 use super::timing::Beam;
 use super::vbe::{self, Vbe};
+use super::{Scene, Snapshot};
 use crate::device::{Clock, MemoryDevice, PortDevice};
 use crate::kvm::Region;
 use crate::pci::ConfigSpace;
@@ -14,9 +14,9 @@ use std::sync::Arc;
 /// Bytes of video memory: what the linear framebuffer shows.
 pub const MEMORY_SIZE: usize = 16 << 20;
 /// Behind video memory lie 32 KiB that stand for planes 0 and 1 while the guest has text memory mapped.
-const TEXT_SIZE: usize = 32 << 10;
+pub(super) const TEXT_SIZE: usize = 32 << 10;
 /// What the 256 KiB of a plain VGA need.
-const PLANES_SIZE: usize = 256 << 10;
+pub(super) const PLANES_SIZE: usize = 256 << 10;
 /// Where the window lies in guest-physical memory.
 const WINDOW: u64 = 0xA_0000;
 
@@ -51,6 +51,8 @@ pub struct Vga {
     latch: u32,
     /// Planes 0 and 1 live in the text area behind video memory, as even and odd bytes.
     text_in_memory: bool,
+    /// Counts what may have changed the picture, except for the guest's writes to memory that it has mapped.
+    version: u64,
 }
 
 impl Vga {
@@ -66,6 +68,7 @@ impl Vga {
             beam: Beam::default(),
             latch: 0,
             text_in_memory: false,
+            version: 0,
         })
     }
 
@@ -104,6 +107,7 @@ impl Vga {
 
     /// Puts registers back as at power-on; memory keeps its contents.
     pub(super) fn reset_registers(&mut self) {
+        self.touch();
         self.registers = Registers::new();
         self.vbe = Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX));
         self.latch = 0;
@@ -113,30 +117,19 @@ impl Vga {
     /// All that a picture of the screen depends on, copied. Cursor and blinking characters are in their visible
     /// phase.
     pub fn snapshot(&self) -> Snapshot {
-        let layout = self.vbe.layout();
-        let memory = match &layout {
-            Some(layout) => {
-                let start = usize::try_from(layout.start).unwrap_or(0);
-                let mut memory = vec![0; layout.visible_bytes().min(MEMORY_SIZE.saturating_sub(start))];
-                self.memory.read(start, &mut memory);
-                memory
-            }
-            None => {
-                let mut memory = vec![0; PLANES_SIZE];
-                self.memory.read(0, &mut memory);
-                if self.text_in_memory {
-                    merge_text(&self.text(), &mut memory);
-                }
-                memory
-            }
-        };
-        Snapshot {
+        self.scene().snapshot()
+    }
+
+    /// What [`snapshot`](Self::snapshot) is made from: quick to get, so that the adapter need not be locked while a
+    /// picture is drawn.
+    pub fn scene(&self) -> Scene {
+        Scene {
+            version: self.version,
             registers: self.registers.clone(),
-            layout,
+            layout: self.vbe.layout(),
             dac_8bit: self.vbe.dac_8bit(),
-            memory,
-            cursor_shown: true,
-            blink_shown: true,
+            text_in_memory: self.text_in_memory,
+            memory: self.memory.clone(),
         }
     }
 
@@ -173,8 +166,14 @@ impl Vga {
         self.registers.read(port)
     }
 
+    /// The guest wrote to video memory without having it mapped.
+    pub(super) fn touch(&mut self) {
+        self.version = self.version.wrapping_add(1);
+    }
+
     /// One byte to ports 3B0h–3DFh.
     pub(super) fn write_register(&mut self, port: u16, value: u8) {
+        self.touch();
         self.registers.write(port, value);
         self.follow_text();
     }
@@ -186,6 +185,7 @@ impl Vga {
 
     /// Writes DISPI register `index`.
     pub(super) fn write_vbe(&mut self, index: u16, value: u16) {
+        self.touch();
         let turned_on = self.vbe.write(index, value);
         self.follow_text();
         if let Some(layout) = self.vbe.layout().filter(|_| turned_on) {
@@ -251,6 +251,7 @@ impl Vga {
     }
 
     fn write_window(&mut self, offset: u64, value: u8) {
+        self.touch();
         let Some(inside) = self.in_window(offset) else { return };
         if self.text_in_memory {
             self.memory.write(MEMORY_SIZE + inside, &[value]);
@@ -262,7 +263,7 @@ impl Vga {
 }
 
 /// Puts even and odd bytes of `text` into planes 0 and 1 of `planes`.
-fn merge_text(text: &[u8], planes: &mut [u8]) {
+pub(super) fn merge_text(text: &[u8], planes: &mut [u8]) {
     for (cell, plane) in text.chunks_exact(2).zip(planes.chunks_exact_mut(4)) {
         plane[..2].copy_from_slice(cell);
     }

@@ -13,6 +13,7 @@ mod pci;
 mod planes;
 mod registers;
 mod render;
+mod scene;
 mod timing;
 mod vbe;
 
@@ -22,3 +23,4 @@ mod tests;
 pub use adapter::{MEMORY_SIZE, Vga, Window};
 pub use frame::Frame;
 pub use render::Snapshot;
+pub use scene::Scene;

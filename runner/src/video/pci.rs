@@ -121,6 +121,7 @@ impl PciFunction for Vga {
             },
             FRAMEBUFFER => {
                 let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+                self.touch();
                 let room = MEMORY_SIZE.saturating_sub(offset);
                 self.memory().write(offset, &data[..data.len().min(room)]);
             }

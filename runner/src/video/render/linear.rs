@@ -27,6 +27,14 @@ pub(super) fn render(snapshot: &Snapshot, layout: &Layout) -> Frame {
         .memory
         .chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
     for (row, bytes) in frame.pixels.chunks_exact_mut(width).zip(memory_rows) {
+        if layout.bits == 32 {
+            // The usual case by far.
+            let (words, _) = bytes.as_chunks();
+            for (pixel, word) in row.iter_mut().zip(words) {
+                *pixel = u32::from_le_bytes(*word) & 0x00FF_FFFF;
+            }
+            continue;
+        }
         for (pixel, bytes) in row.iter_mut().zip(bytes.chunks_exact(pixel_bytes)) {
             *pixel = color(bytes);
         }

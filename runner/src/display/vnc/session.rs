@@ -1,0 +1,543 @@
+//! One client, from its first byte to its last: bytes in, bytes out.
+
+use super::ProtocolError;
+use super::auth::{Challenge, Password};
+use super::encode::Encoder;
+use super::handshake::Handshake;
+use super::keys::Keyboard;
+use super::messages::{self, Message, encoding, put16, rect_header};
+use super::pixel::PixelFormat;
+use crate::display::input::place;
+use crate::display::{Damage, Hub, Rect, Viewer, Waker};
+use crate::video::Frame;
+use std::sync::Arc;
+
+/// Bit of the pointer message, and the button. Bits 5 and 6 are horizontal wheels, which no guest here has.
+const BUTTONS: [(u8, &str); 6] = [
+    (0x01, "left"),
+    (0x02, "middle"),
+    (0x04, "right"),
+    (0x08, "wheel-up"),
+    (0x10, "wheel-down"),
+    (0x80, "side"),
+];
+/// What a client in relative mode sends for "not moved".
+const NOT_MOVED: i32 = 0x7FFF;
+/// Answer to a wish for another size: prohibited by the server.
+const PROHIBITED: u32 = 1;
+
+enum Phase {
+    Handshake(Handshake),
+    /// ServerInit needs the size of a picture.
+    Greeting(Viewer),
+    Running(Box<Running>),
+}
+
+/// A session. [`receive`](Session::receive) takes what the client sends, [`produce`](Session::produce) gives what it
+/// is to be sent; call that whenever the waker was called or something was received, and everything produced before
+/// has been sent.
+pub struct Session {
+    hub: Hub,
+    name: String,
+    waker: Waker,
+    phase: Phase,
+    /// Not understood yet: less than one message.
+    input: Vec<u8>,
+    /// Bytes of a text that are still to come, and are dropped.
+    skip: u32,
+    output: Vec<u8>,
+}
+
+/// What a client that passed the handshake has asked for.
+struct Running {
+    viewer: Viewer,
+    format: PixelFormat,
+    encoder: Encoder,
+    keyboard: Keyboard,
+    buttons: u8,
+    /// The size of the picture that the client knows.
+    size: (u32, u32),
+    /// What the client has not got yet.
+    damage: Damage,
+    /// The area of requests that are not answered yet.
+    request: Option<Rect>,
+    resizable: Option<Resizable>,
+    /// Rectangles without pixels that go with the next update.
+    notices: Vec<Notice>,
+    relative: bool,
+}
+
+/// How a client learns of a new size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resizable {
+    Plain,
+    Extended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notice {
+    /// Scan codes are understood.
+    ExtendedKey,
+    /// Whether the pointer is absolute.
+    PointerMotion,
+    /// The layout of screens: reason and status.
+    Layout(u32, u32),
+}
+
+impl Session {
+    /// A session with a client that has just connected. `waker` is called when there may be something to
+    /// [`produce`](Self::produce).
+    pub fn new(hub: Hub, name: &str, password: Option<Password>, challenge: Challenge, waker: Waker) -> Self {
+        let mut output = Vec::new();
+        let handshake = Handshake::new(password, challenge, &mut output);
+        Session {
+            hub,
+            name: name.to_owned(),
+            waker,
+            phase: Phase::Handshake(handshake),
+            input: Vec::new(),
+            skip: 0,
+            output,
+        }
+    }
+
+    /// Whether the client has got everything that belongs to a handshake.
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Running(_))
+    }
+
+    /// Whether the client is to send its password now: a person may be typing it.
+    pub fn waits_for_password(&self) -> bool {
+        matches!(&self.phase, Phase::Handshake(handshake) if handshake.waits_for_password())
+    }
+
+    /// Takes bytes of the client. After an error the session is over; [`last_words`](Self::last_words) has
+    /// the reason for the client.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.input.extend(bytes);
+        let input = std::mem::take(&mut self.input);
+        let mut at = 0;
+        while let Some(taken) = self.next(input.get(at..).unwrap_or_default())? {
+            at += taken;
+        }
+        // What is left is less than one message, and messages are short.
+        self.input = input.get(at..).unwrap_or_default().to_vec();
+        Ok(())
+    }
+
+    /// Understands the first message of `input` and gives its length; `None` if there is none yet.
+    fn next(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        if self.skip > 0 {
+            let skipped = u32::try_from(input.len()).unwrap_or(u32::MAX).min(self.skip);
+            self.skip -= skipped;
+            return Ok(Some(skipped as usize));
+        }
+        match &mut self.phase {
+            Phase::Handshake(handshake) => {
+                let Some((taken, over)) = handshake.advance(input, &mut self.output)? else {
+                    return Ok(None);
+                };
+                if over {
+                    self.phase = Phase::Greeting(self.hub.subscribe(self.waker.clone()));
+                }
+                Ok(Some(taken))
+            }
+            // Nobody has anything to say before ServerInit. The few bytes of one read may wait.
+            Phase::Greeting(_) => Ok(None),
+            Phase::Running(running) => {
+                let Some((message, taken)) = messages::parse(input)? else {
+                    return Ok(None);
+                };
+                if let Message::CutText(len) = message {
+                    self.skip = len;
+                } else {
+                    running.obey(message);
+                }
+                Ok(Some(taken))
+            }
+        }
+    }
+
+    /// Whether bytes of the client are to be read: not while it talks out of turn.
+    pub fn wants_input(&self) -> bool {
+        !matches!(self.phase, Phase::Greeting(_))
+    }
+
+    /// Appends what an error has left to be said, and nothing else.
+    pub fn last_words(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.output);
+    }
+
+    /// Appends what the client is to be sent now. The length is bounded by the size of a picture.
+    pub fn produce(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.output);
+        if let Phase::Greeting(viewer) = &self.phase
+            && let Some(update) = viewer.take()
+        {
+            let (width, height) = update.damage.size();
+            messages::server_init(width, height, &PixelFormat::NATIVE, &self.name, out);
+            let before = std::mem::replace(
+                &mut self.phase,
+                Phase::Handshake(Handshake::new(None, [0; 16], &mut Vec::new())),
+            );
+            if let Phase::Greeting(viewer) = before {
+                self.phase = Phase::Running(Box::new(Running::new(viewer, update.damage)));
+            }
+        }
+        if let Phase::Running(running) = &mut self.phase {
+            running.update(out);
+        }
+    }
+}
+
+impl Running {
+    fn new(viewer: Viewer, damage: Damage) -> Self {
+        Running {
+            viewer,
+            format: PixelFormat::NATIVE,
+            encoder: Encoder::new(),
+            keyboard: Keyboard::default(),
+            buttons: 0,
+            size: damage.size(),
+            damage,
+            request: None,
+            resizable: None,
+            notices: Vec::new(),
+            relative: false,
+        }
+    }
+
+    fn obey(&mut self, message: Message) {
+        match message {
+            Message::PixelFormat(format) => self.format = format,
+            Message::Encodings(numbers) => self.take_encodings(&numbers),
+            Message::Request { incremental, area } => {
+                if !incremental {
+                    self.damage.add_rect(&area);
+                }
+                self.request = Some(self.request.map_or(area, |before| before.union(&area)));
+            }
+            Message::Key { down, keysym, code } => {
+                let known = code.is_some_and(|code| self.keyboard.code(code, down, &mut self.viewer));
+                if !known {
+                    self.keyboard.keysym(keysym, down, &mut self.viewer);
+                }
+            }
+            Message::Pointer { buttons, x, y } => self.point(buttons, x, y),
+            Message::Resize { width, height } => {
+                if !self.viewer.resize(width.into(), height.into()) {
+                    self.notice(Notice::Layout(1, PROHIBITED));
+                }
+            }
+            Message::CutText(_) => {}
+        }
+    }
+
+    fn take_encodings(&mut self, numbers: &[i32]) {
+        self.encoder.choose(numbers);
+        let extended = numbers.contains(&encoding::EXTENDED_DESKTOP_SIZE);
+        self.resizable = match numbers.contains(&encoding::DESKTOP_SIZE) {
+            _ if extended => Some(Resizable::Extended),
+            true => Some(Resizable::Plain),
+            false => None,
+        };
+        if extended {
+            self.notice(Notice::Layout(0, 0));
+        }
+        if numbers.contains(&encoding::EXTENDED_KEY) {
+            self.notice(Notice::ExtendedKey);
+        }
+        if numbers.contains(&encoding::POINTER_MOTION) {
+            self.relative = !self.viewer.has_absolute_pointer();
+            self.notice(Notice::PointerMotion);
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// The pointer first, then the buttons: they were pressed where it is now.
+    fn point(&mut self, buttons: u8, x: u16, y: u16) {
+        if self.relative {
+            self.viewer.shift(i32::from(x) - NOT_MOVED, i32::from(y) - NOT_MOVED);
+        } else {
+            // A client that does not know the size sees the upper left part.
+            let (width, height) = self.damage.size();
+            self.viewer.point(place(x.into(), width), place(y.into(), height));
+        }
+        let changed = self.buttons ^ buttons;
+        self.buttons = buttons;
+        for (bit, name) in BUTTONS {
+            if changed & bit != 0 {
+                self.viewer.button(name, buttons & bit != 0);
+            }
+        }
+    }
+
+    /// Appends the answer to the client's requests, if there is one and anything to say.
+    fn update(&mut self, out: &mut Vec<u8>) {
+        if let Some(update) = self.viewer.take() {
+            self.damage.merge(&update.damage);
+        }
+        let Some(area) = self.request else { return };
+        let frame = self.viewer.picture();
+        if (frame.width, frame.height) != self.damage.size() {
+            // It changed just now: there is another update to take, and the waker has been called for it.
+            return;
+        }
+        if self.size != self.damage.size() && self.resizable.is_some() {
+            self.size = self.damage.size();
+            let (width, height) = self.size;
+            self.damage = Damage::all(width, height);
+            self.request = None;
+            self.notices.retain(|notice| !matches!(notice, Notice::Layout(0, _)));
+            messages::update_header(1, out);
+            match self.resizable {
+                Some(Resizable::Extended) => self.put_notice(Notice::Layout(0, 0), out),
+                _ => rect_header(&Rect::all(width, height), encoding::DESKTOP_SIZE, out),
+            }
+            return;
+        }
+        let (frame, changed) = self.visible(frame, &area);
+        let rects: Vec<Rect> = changed.iter().flat_map(|rect| self.encoder.split(rect)).collect();
+        if rects.is_empty() && self.notices.is_empty() {
+            return;
+        }
+        self.request = None;
+        messages::update_header(rects.len() + self.notices.len(), out);
+        for notice in std::mem::take(&mut self.notices) {
+            self.put_notice(notice, out);
+        }
+        for rect in &rects {
+            self.encoder.encode(&frame, rect, &self.format, out);
+        }
+    }
+
+    /// The picture as large as the client thinks it is, and what has changed of it in `area`.
+    fn visible(&mut self, frame: Arc<Frame>, area: &Rect) -> (Arc<Frame>, Vec<Rect>) {
+        let (width, height) = self.size;
+        if self.size == self.damage.size() {
+            return (frame, self.damage.take(area).rects());
+        }
+        // It cannot be told: it sees the upper left part, with black around it.
+        let changed = self.damage.take(&Rect::all(frame.width, frame.height));
+        if changed.is_empty() {
+            return (frame, Vec::new());
+        }
+        let mut cut = Frame::black(width, height);
+        let from = frame.pixels.chunks_exact((frame.width as usize).max(1));
+        for (to, from) in cut.pixels.chunks_exact_mut((width as usize).max(1)).zip(from) {
+            let common = to.len().min(from.len());
+            to[..common].copy_from_slice(&from[..common]);
+        }
+        (Arc::new(cut), Damage::all(width, height).rects())
+    }
+
+    fn put_notice(&self, notice: Notice, out: &mut Vec<u8>) {
+        let (width, height) = self.size;
+        let rect = |x, y| Rect { x, y, width, height };
+        match notice {
+            Notice::ExtendedKey => rect_header(&Rect::all(0, 0), encoding::EXTENDED_KEY, out),
+            Notice::PointerMotion => {
+                let absolute = u32::from(!self.relative);
+                rect_header(&rect(absolute, 0), encoding::POINTER_MOTION, out);
+            }
+            Notice::Layout(reason, status) => {
+                rect_header(&rect(reason, status), encoding::EXTENDED_DESKTOP_SIZE, out);
+                // One screen, number 0, at the origin, without flags.
+                out.extend([1, 0, 0, 0]);
+                out.extend([0; 8]);
+                put16(out, width);
+                put16(out, height);
+                out.extend([0; 4]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{PortDevice, TestClock};
+    use crate::display::Console;
+    use crate::input::InputEvent;
+    use crate::kvm::Pages;
+    use crate::video::{Scene, Vga};
+    use std::sync::Mutex;
+
+    struct Machine(Mutex<Vga>, Mutex<Vec<InputEvent>>);
+
+    impl Console for Machine {
+        fn scene(&self) -> Scene {
+            self.0.lock().unwrap().scene()
+        }
+        fn written(&self) -> Pages {
+            Pages::none()
+        }
+        fn input(&self, events: &[InputEvent]) {
+            self.1.lock().unwrap().extend_from_slice(events);
+        }
+    }
+
+    fn set_mode(machine: &Machine, width: u16, height: u16) {
+        let mut vga = machine.0.lock().unwrap();
+        for (index, value) in [(4, 0), (1, width), (2, height), (3, 32), (4, 0x41)] {
+            PortDevice::write(&mut *vga, 0x1CE, 2, index);
+            PortDevice::write(&mut *vga, 0x1CF, 2, value.into());
+        }
+    }
+
+    /// A client that has just got ServerInit for a screen of 64 by 32 pixels.
+    fn open() -> (Arc<Machine>, Hub, Session) {
+        let vga = Vga::new(Arc::new(TestClock::default()), &[]).unwrap();
+        let machine = Arc::new(Machine(Mutex::new(vga), Mutex::default()));
+        set_mode(&machine, 64, 32);
+        let hub = Hub::new(machine.clone());
+        let mut session = Session::new(hub.clone(), "pc", None, [0; 16], Arc::new(|| {}));
+        session.receive(b"RFB 003.008\n\x01\x01").unwrap();
+        assert!(!session.wants_input());
+        hub.refresh();
+        assert_eq!(produce(&mut session)[18..22], [0, 64, 0, 32]);
+        (machine, hub, session)
+    }
+
+    fn produce(session: &mut Session) -> Vec<u8> {
+        let mut out = Vec::new();
+        session.produce(&mut out);
+        out
+    }
+
+    fn encodings(numbers: &[i32]) -> Vec<u8> {
+        let count = u8::try_from(numbers.len()).unwrap();
+        let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
+        [2, 0, 0, count].into_iter().chain(numbers).collect()
+    }
+
+    const ALL: [u8; 10] = [3, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
+    const CHANGES: [u8; 10] = [3, 1, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
+
+    #[test]
+    fn nothing_is_sent_that_was_not_asked_for() {
+        let (_, hub, mut session) = open();
+        hub.refresh();
+        assert!(produce(&mut session).is_empty());
+        session.receive(&CHANGES).unwrap();
+        let picture = produce(&mut session);
+        assert_eq!(picture.len(), 4 + 12 + 64 * 32 * 4);
+        session.receive(&CHANGES).unwrap();
+        assert!(produce(&mut session).is_empty(), "nothing has changed since");
+        session.receive(&ALL).unwrap();
+        assert_eq!(produce(&mut session), picture);
+    }
+
+    #[test]
+    fn a_new_size_reaches_each_client_as_it_can() {
+        for (encoding, expected) in [
+            (
+                Some(encoding::DESKTOP_SIZE),
+                vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 96, 0, 48, 0xFF, 0xFF, 0xFF, 0x21],
+            ),
+            (
+                Some(encoding::EXTENDED_DESKTOP_SIZE),
+                vec![
+                    0, 0, 0, 1, 0, 0, 0, 0, 0, 96, 0, 48, 0xFF, 0xFF, 0xFE, 0xCC, // header
+                    1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 96, 0, 48, 0, 0, 0, 0, // one screen
+                ],
+            ),
+            (None, vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 64, 0, 32, 0, 0, 0, 0]),
+        ] {
+            let (machine, hub, mut session) = open();
+            session.receive(&encodings(encoding.as_slice())).unwrap();
+            session.receive(&ALL).unwrap();
+            produce(&mut session);
+            set_mode(&machine, 96, 48);
+            hub.refresh();
+            assert!(produce(&mut session).is_empty(), "{encoding:?}");
+            session.receive(&CHANGES).unwrap();
+            let answer = produce(&mut session);
+            assert!(
+                answer.starts_with(&expected),
+                "{encoding:?}: {:?}",
+                &answer[..36.min(answer.len())]
+            );
+            assert_eq!(
+                answer.len(),
+                if encoding.is_some() {
+                    expected.len()
+                } else {
+                    16 + 64 * 32 * 4
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn wishes_for_a_size_are_answered() {
+        let (_, _, mut session) = open();
+        session.receive(&encodings(&[encoding::EXTENDED_DESKTOP_SIZE])).unwrap();
+        session.receive(&ALL).unwrap();
+        produce(&mut session);
+        session.receive(&[251, 0, 1, 0, 1, 0, 0, 0]).unwrap();
+        session.receive(&CHANGES).unwrap();
+        // Reason 1: this client's wish; status 1: prohibited.
+        assert_eq!(
+            produce(&mut session)[..16],
+            [0, 0, 0, 1, 0, 1, 0, 1, 0, 64, 0, 32, 0xFF, 0xFF, 0xFE, 0xCC]
+        );
+    }
+
+    #[test]
+    fn what_a_client_holds_is_released_when_it_goes() {
+        let (machine, _, mut session) = open();
+        session.receive(&[4, 1, 0, 0, 0, 0, 0, 0x41]).unwrap();
+        session.receive(&[5, 1, 0, 9, 0, 9]).unwrap();
+        drop(session);
+        let key = |code: &str, down| InputEvent::Key {
+            code: code.to_owned(),
+            down,
+        };
+        let button = |down| InputEvent::Button {
+            name: "left".to_owned(),
+            down,
+        };
+        let expected = [
+            key("shift", true),
+            key("a", true),
+            button(true),
+            key("a", false),
+            key("shift", false),
+            button(false),
+        ];
+        assert_eq!(*machine.1.lock().unwrap(), expected);
+    }
+
+    proptest::proptest! {
+        /// How the bytes are cut into pieces makes no difference.
+        #[test]
+        fn pieces_are_put_together(cuts in proptest::collection::vec(1..20usize, 0..40)) {
+            let mut bytes = encodings(&[encoding::ZRLE, encoding::DESKTOP_SIZE, encoding::EXTENDED_KEY]);
+            bytes.extend([0, 0, 0, 0, 16, 16, 0, 1, 0, 31, 0, 63, 0, 31, 11, 5, 0, 0, 0, 0]);
+            bytes.extend([6, 0, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5]);
+            bytes.extend([255, 0, 0, 1, 0, 0, 0, 0x61, 0, 0, 0, 0x1E]);
+            bytes.extend(ALL);
+            let (machine, _, mut whole) = open();
+            whole.receive(&bytes).unwrap();
+            let (other_machine, _, mut cut) = open();
+            let mut rest = bytes.as_slice();
+            for len in cuts {
+                let (piece, left) = rest.split_at(len.min(rest.len()));
+                cut.receive(piece).unwrap();
+                rest = left;
+            }
+            cut.receive(rest).unwrap();
+            proptest::prop_assert_eq!(produce(&mut whole), produce(&mut cut));
+            proptest::prop_assert_eq!(&*machine.1.lock().unwrap(), &*other_machine.1.lock().unwrap());
+        }
+    }
+}
