@@ -2,13 +2,14 @@
 
 mod volumes;
 
+use disk::ReadAt;
 use disk::guestfs::{self, GuestFsError, Placement};
+use disk::scratch::Scratch;
 use disk::usedmap::VolumeKind::{self, Ext, Ntfs};
-use disk::{BlockDevice, ReadAt};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use volumes::{Tree, run};
 
 /// Bytes that repeat nowhere near.
@@ -45,27 +46,16 @@ fn ntfscluster(volume: &Path, path: &str, cluster: u64) -> Vec<Range<u64>> {
     ranges
 }
 
-/// A disk in memory.
-struct Memory(Mutex<Vec<u8>>);
-
-impl ReadAt for Memory {
-    fn size(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.lock().unwrap().read_at(offset, buf)
-    }
+/// A disk that takes writes, in memory.
+fn writable(bytes: Vec<u8>) -> Scratch {
+    Scratch::new(Arc::new(bytes), u64::MAX)
 }
 
-impl BlockDevice for Memory {
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = offset as usize;
-        self.0.lock().unwrap()[offset..offset + data.len()].copy_from_slice(data);
-        Ok(())
-    }
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
+/// All of its bytes.
+fn bytes_of(disk: &Scratch) -> Vec<u8> {
+    let mut bytes = vec![0; disk.size() as usize];
+    disk.read_at(0, &mut bytes).unwrap();
+    bytes
 }
 
 /// Checks one file against ntfscluster and its contents.
@@ -128,21 +118,21 @@ fn places_are_those_that_ntfscluster_lists() {
     assert!(place.data.len() > 200, "only {} pieces", place.data.len());
 
     // A change across many pieces, seen by ntfs-3g.
-    let device = Memory(Mutex::new([vec![0; 5000], volume].concat()));
+    let device = writable([vec![0; 5000], volume].concat());
     let patch = noise(20_000);
     place.write_at(&device, 5000, 4090, &patch).unwrap();
     let mut expected = fragmented;
     expected[4090..24_090].copy_from_slice(&patch);
-    let changed = device.0.into_inner().unwrap().split_off(5000);
+    let changed = bytes_of(&device).split_off(5000);
     std::fs::write(file.path(), &changed).unwrap();
     let mut cat = std::process::Command::new("ntfscat");
     let read = cat.arg("-f").arg(file.path()).arg("one").output().unwrap();
     assert!(read.stdout == expected);
     check(&changed, file.path(), "folder/plain", &noise(300_000));
-    let device = Memory(Mutex::new(vec![7; 100]));
+    let device = writable(vec![7; 100]);
     let error = plain.write_at(&device, 0, 299_990, &[0; 11]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    assert_eq!(device.0.into_inner().unwrap(), [7; 100]);
+    assert_eq!(bytes_of(&device), [7; 100]);
 }
 
 #[test]

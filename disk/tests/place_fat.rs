@@ -2,13 +2,13 @@
 
 mod volumes;
 
+use disk::ReadAt;
 use disk::guestfs::{self, GuestFsError, Placement};
+use disk::scratch::Scratch;
 use disk::usedmap::VolumeKind::Fat;
-use disk::{BlockDevice, ReadAt};
-use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use volumes::{Tree, run};
 
 fn noise(seed: u32, len: usize) -> Vec<u8> {
@@ -75,26 +75,16 @@ fn fragmented(megabytes: u32, options: &[&str]) -> tempfile::NamedTempFile {
     image
 }
 
-struct Memory(Mutex<Vec<u8>>);
-
-impl ReadAt for Memory {
-    fn size(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.lock().unwrap().read_at(offset, buf)
-    }
+/// A disk that takes writes, in memory.
+fn writable(bytes: Vec<u8>) -> Scratch {
+    Scratch::new(Arc::new(bytes), u64::MAX)
 }
 
-impl BlockDevice for Memory {
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = offset as usize;
-        self.0.lock().unwrap()[offset..offset + data.len()].copy_from_slice(data);
-        Ok(())
-    }
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
+/// All of its bytes.
+fn bytes_of(disk: &Scratch) -> Vec<u8> {
+    let mut bytes = vec![0; disk.size() as usize];
+    disk.read_at(0, &mut bytes).unwrap();
+    bytes
 }
 
 #[test]
@@ -134,9 +124,9 @@ fn places_are_those_that_mshowfat_lists() {
         // A change across the pieces, seen by mtools; the filesystem is as good as before.
         let system = place(&volume, "folder/SYSTEM").unwrap();
         assert!(system.data.len() > 2, "{:?}", system.data);
-        let device = Memory(Mutex::new(volume.clone()));
+        let device = writable(volume.clone());
         system.write_at(&device, 0, 1000, &noise(4, 40_000)).unwrap();
-        std::fs::write(image.path(), device.0.into_inner().unwrap()).unwrap();
+        std::fs::write(image.path(), bytes_of(&device)).unwrap();
         let read = tempfile::NamedTempFile::new().unwrap();
         let (name, target) = (image.path().to_str().unwrap(), read.path().to_str().unwrap());
         run("mtools", "mcopy", &["-n", "-o", "-i", name, "::folder/SYSTEM", target]);

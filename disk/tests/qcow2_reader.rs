@@ -5,7 +5,7 @@ mod qcow2_tools;
 use disk::ReadAt;
 use disk::qcow2::{Image, ImageOptions, Qcow2Error};
 use proptest::prelude::*;
-use qcow2_tools::{content, qemu_img, qemu_io};
+use qcow2_tools::{content, create_encrypted, qemu_img, qemu_io};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -252,7 +252,7 @@ fn what_cannot_be_read_is_said() {
     let options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10";
     let secret = "secret,id=s,data=123456";
     let luks = at("luks.qcow2");
-    qemu_img(&[
+    create_encrypted(&[
         "create",
         "-q",
         "--object",

@@ -24,6 +24,21 @@ pub(crate) fn qemu_img(arguments: &[&str]) -> String {
     succeeds("qemu-img", arguments)
 }
 
+/// Runs `qemu-img create` for an encrypted image. QEMU measures how fast the processor is for that, and gives up where
+/// the kernel's count of the time has not moved on: then it is asked again.
+pub(crate) fn create_encrypted(arguments: &[&str]) {
+    const UNMEASURED: &str = "Unable to get accurate CPU usage";
+    for _ in 0..50 {
+        let output = run("qemu-img", arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            return;
+        }
+        assert!(errors.contains(UNMEASURED), "qemu-img {arguments:?}: {errors}");
+    }
+    panic!("qemu-img {arguments:?}: {UNMEASURED}, 50 times");
+}
+
 /// Runs `qemu-img`, which must fail.
 pub(crate) fn qemu_img_fails(arguments: &[&str]) {
     let output = run("qemu-img", arguments);

@@ -2,12 +2,12 @@
 
 use super::hives::{self, NewHive};
 use super::{Tree, disk_of};
+use disk::ReadAt;
 use disk::layout::DiskLayout;
+use disk::scratch::Scratch;
 use disk::usedmap::VolumeKind::Ntfs;
-use disk::{BlockDevice, ReadAt};
 use drivers_inject::adapt::{self, Finding, Kind, Options, Plan};
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 pub(crate) const SYSTEM: &str = "Windows/System32/config/SYSTEM";
 pub(crate) const DISK_CLASS: &str = r"ControlSet001\Control\Class\{4D36E967-E325-11CE-BFC1-08002BE10318}";
@@ -22,33 +22,9 @@ pub(crate) const DRIVERS: [&str; 8] = [
     "isapnp.sys",
 ];
 
-/// A disk in memory that takes writes.
-pub(crate) struct Memory(pub(crate) Mutex<Vec<u8>>);
-
-impl ReadAt for Memory {
-    fn size(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.lock().unwrap().read_at(offset, buf)
-    }
-}
-
-impl BlockDevice for Memory {
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = offset as usize;
-        self.0.lock().unwrap()[offset..offset + data.len()].copy_from_slice(data);
-        Ok(())
-    }
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-pub(crate) fn memory(disk: &Arc<dyn ReadAt>) -> Arc<Memory> {
-    let mut bytes = vec![0; disk.size() as usize];
-    disk.read_at(0, &mut bytes).unwrap();
-    Arc::new(Memory(Mutex::new(bytes)))
+/// The disk, so that it takes writes: they stay in memory.
+pub(crate) fn memory(disk: &Arc<dyn ReadAt>) -> Arc<Scratch> {
+    Arc::new(Scratch::new(Arc::clone(disk), u64::MAX))
 }
 
 /// A Windows with this SYSTEM hive and all drivers; the kernel's version is what its SOFTWARE hive says.
