@@ -142,7 +142,8 @@ impl Decoder {
             match palette.len() {
                 0 => pixels.extend(row.chunks(3).map(rgb)),
                 2 => {
-                    pixels.extend((0..rect.width as usize).map(|x| palette[usize::from(row[x / 8] >> (7 - x % 8) & 1)]))
+                    pixels
+                        .extend((0..rect.width as usize).map(|x| palette[usize::from(row[x / 8] >> (7 - x % 8) & 1)]));
                 }
                 _ => pixels.extend(row.iter().map(|index| palette[usize::from(*index)])),
             }
