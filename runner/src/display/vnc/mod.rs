@@ -11,6 +11,9 @@ mod messages;
 mod pixel;
 mod session;
 
+#[cfg(test)]
+mod tests;
+
 pub use auth::{Challenge, Password, PasswordError};
 pub use session::Session;
 
