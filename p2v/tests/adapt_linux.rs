@@ -144,6 +144,22 @@ fn a_name_that_nothing_shows_to_be_this_disk_stays() {
     );
 }
 
+/// A boot menu also starts a system on another disk, whose root has the same number.
+#[test]
+fn a_root_of_another_disk_is_not_taken_for_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let fstab = format!("UUID={ROOT_UUID} / ext4 defaults 0 1\n/dev/sdb1 /data ext4 defaults 0 2\n");
+    let menu = format!(
+        "menuentry 'This' {{\n\tlinux /vmlinuz root=UUID={ROOT_UUID} ro\n\tinitrd /initrd\n}}\n\
+         menuentry 'Other' {{\n\tlinux /vmlinuz root=/dev/sdb2 ro\n\tinitrd /initrd\n}}\n"
+    );
+    let root = tree().file("etc/fstab", &fstab).file("boot/grub/grub.cfg", menu);
+    let machine = machine(folder.path(), &root, &Options::default());
+    let said = adapt(&machine, &[]);
+    assert!(said.contains("it cannot be told which disk that was"), "{said}");
+    assert!(said.contains("There is nothing to change"), "{said}");
+}
+
 #[test]
 fn what_belongs_to_the_old_hardware_is_put_aside() {
     let folder = tempfile::tempdir().unwrap();

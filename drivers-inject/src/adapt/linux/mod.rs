@@ -168,9 +168,14 @@ fn build_tree(volumes: &mut [MountedVolume], layout: &DiskLayout, place: &Place)
 /// By which names the system knows this disk.
 fn names_of<'l>(linux: &mut Linux<'l>, menus: &Menus) -> Names<'l> {
     let mut mentions: Vec<Mention> = menus.argument_lines().flat_map(kernel_args::mentions).collect();
+    let fstab = linux.text(fstab::FSTAB);
+    let in_fstab = fstab.as_ref().map(fstab::mentions).unwrap_or_default();
+    if !menus_name_the_root(linux, menus, &mentions, &in_fstab) {
+        mentions.iter_mut().for_each(|mention| mention.is_root = false);
+    }
+    mentions.extend(in_fstab);
     let mut named = vec![linux.root];
-    if let Some(file) = linux.text(fstab::FSTAB) {
-        mentions.extend(fstab::mentions(&file));
+    if let Some(file) = fstab {
         named.extend(
             fstab::mounted(&file, linux.layout)
                 .into_iter()
@@ -182,6 +187,19 @@ fn names_of<'l>(linux: &mut Linux<'l>, menus: &Menus) -> Names<'l> {
     }
     let boots = boots(linux.volumes, &linux.tree);
     Names::new(linux.layout, linux.root, &named, &boots, &mentions)
+}
+
+/// Whether a root that the menus name by device may be taken for this system's. Menus start systems on other disks,
+/// too: what fstab says of the root comes first, a root that the menus name by its own mark is not named by a device
+/// as well, and of several disks none can be told to be this one.
+fn menus_name_the_root(linux: &Linux<'_>, menus: &Menus, in_menus: &[Mention], in_fstab: &[Mention]) -> bool {
+    let mut roots = menus.argument_lines().filter_map(kernel_args::root_of);
+    let by_mark = roots.any(|root| marks::volume(linux.layout, root) == Some(linux.root));
+    let named = in_menus.iter().filter(|mention| mention.is_root);
+    let mut disks: Vec<&str> = named.map(|mention| mention.name.disk.as_str()).collect();
+    disks.sort_unstable();
+    disks.dedup();
+    !by_mark && disks.len() == 1 && !in_fstab.iter().any(|mention| mention.is_root)
 }
 
 /// The partitions with kernels whose modules this system has: one of them is its `/boot`.

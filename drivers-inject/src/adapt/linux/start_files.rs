@@ -7,11 +7,11 @@ use super::super::edited::{Action, FileChange};
 use super::super::finding::{Effect, Finding, Kind};
 use super::boot::{Entry, Menus};
 use super::menus::Loader;
-use super::names::Names;
+use super::names::{self, Names};
 use super::{Linux, kernel_args, kernel_version, marks};
 use crate::linux::initramfs::{self, Initramfs, Limits, NewEntry};
 use crate::linux::modules::{Controller, Found, Injection, ModuleTree, builtin_of_config, controllers_of, injection};
-use crate::volumes::MountedVolume;
+use crate::volumes::{MountedVolume, VolumeId};
 use std::collections::BTreeSet;
 
 /// The controllers that the machine can have its disk at, the preferred one first.
@@ -49,7 +49,7 @@ pub(super) fn edit(linux: &mut Linux<'_>, menus: &mut Menus, names: &Names<'_>, 
         return;
     }
     let entries = menus.entries.clone();
-    let starts = starts(linux, &entries);
+    let starts = starts(linux, names, &entries);
     if starts.is_empty() {
         linux.find(Finding::on_disk(
             Kind::BootLoader,
@@ -105,10 +105,10 @@ pub(super) fn edit(linux: &mut Linux<'_>, menus: &mut Menus, names: &Names<'_>, 
 }
 
 /// The entries that start this system, as far as their kernels can be found.
-fn starts<'e>(linux: &mut Linux<'_>, entries: &'e [Entry]) -> Vec<Start<'e>> {
+fn starts<'e>(linux: &mut Linux<'_>, names: &Names<'_>, entries: &'e [Entry]) -> Vec<Start<'e>> {
     let mut starts = Vec::new();
     for entry in entries {
-        if !is_own(linux, entry) {
+        if !is_own(linux, names, entry) {
             continue;
         }
         let Some(kernel) = linux.tree.find_for_loader(linux.volumes, &entry.kernel) else {
@@ -125,10 +125,14 @@ fn starts<'e>(linux: &mut Linux<'_>, entries: &'e [Entry]) -> Vec<Start<'e>> {
 }
 
 /// Whether an entry's root is this system's. One whose root is not understood may be.
-fn is_own(linux: &Linux<'_>, entry: &Entry) -> bool {
-    let root = entry.root.as_deref();
-    let named = root.and_then(|root| marks::volume(linux.layout, root));
-    named.is_none_or(|volume| volume == linux.root)
+fn is_own(linux: &Linux<'_>, names: &Names<'_>, entry: &Entry) -> bool {
+    let Some(root) = entry.root.as_deref() else {
+        return true;
+    };
+    match names::parse(root).filter(|_| names.knows_own()) {
+        Some(name) => names.is_own(&name) && VolumeId::Partition(name.partition) == linux.root,
+        None => marks::volume(linux.layout, root).is_none_or(|volume| volume == linux.root),
+    }
 }
 
 fn check(linux: &mut Linux<'_>, menus: &mut Menus, names: &Names<'_>, start: &Start<'_>) -> State {
