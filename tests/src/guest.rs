@@ -56,7 +56,11 @@ impl Guest {
             .arg(folder)
             .args(["--headless", "--serial", "stdio"])
             .args(arguments);
-        Self::start(command, folder.join("control.sock"))
+        let mut guest = Self::start(command, folder.join("control.sock"))?;
+        if arguments.contains(&"--ephemeral") {
+            guest.control = folder.join(format!("control-{}.sock", guest.child.id()));
+        }
+        Ok(guest)
     }
 
     /// Starts QEMU with the hardware that `p2v launch` has; what the guest writes is dropped.
