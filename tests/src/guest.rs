@@ -56,10 +56,19 @@ impl Guest {
             .arg(folder)
             .args(["--headless", "--serial", "stdio"])
             .args(arguments);
-        let mut guest = Self::start(command, folder.join("control.sock"))?;
         if arguments.contains(&"--ephemeral") {
-            guest.control = folder.join(format!("control-{}.sock", guest.child.id()));
+            return Self::start_ephemeral(command, folder);
         }
+        Self::start(command, folder.join("control.sock"))
+    }
+
+    /// Starts a `p2v launch --ephemeral` of the machine in a folder: its socket has its process's number.
+    ///
+    /// # Errors
+    /// As [`Guest::start`].
+    pub fn start_ephemeral(command: Command, folder: &Path) -> Result<Self> {
+        let mut guest = Self::start(command, PathBuf::new())?;
+        guest.control = folder.join(format!("control-{}.sock", guest.child.id()));
         Ok(guest)
     }
 

@@ -63,7 +63,7 @@ fn once(program: &Path, machine: &Path, folder: &Path) -> Result<(Duration, f64)
         .arg(machine)
         .args(["--headless", "--ephemeral", "--serial", "stdio", "--memory"]);
     command.arg(MEMORY.to_string()).arg("--firmware-log").arg(&log);
-    let mut guest = Guest::start(command, machine.join("control.sock"))?;
+    let mut guest = Guest::start_ephemeral(command, machine)?;
     let mut pipe = fs::File::open(&log)?;
     pipe.read_exact(&mut [0])?;
     let time = started.elapsed();
