@@ -12,6 +12,7 @@ mod volumes;
 mod windows;
 
 use common::*;
+use drivers_inject::registry::log::{Recovered, recover};
 use hives::dump_with_hivex;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -184,17 +185,26 @@ fn windows_xp_needs_four_numbers_and_ten_keys() {
     assert_eq!(sorted(values), sorted(expected));
 }
 
+/// Names and contents of a hive's logs.
+type Logs = [(&'static str, Vec<u8>); 2];
+
+/// The hive of Windows 10, its logs, and the hive with these applied.
+fn windows_10(folder: &Path) -> (Vec<u8>, Logs, Recovered) {
+    const NAME: &str = "win10_1709_x64_LatitudeE6430.SYSTEM";
+    let hive = unpack(folder, NAME);
+    let logs = ["SYSTEM.LOG1", "SYSTEM.LOG2"].map(|log| {
+        let name = log.replace("SYSTEM", NAME);
+        (log, unpack(folder, &name))
+    });
+    let bytes: Vec<_> = logs.iter().map(|(_, log)| log.clone()).collect();
+    let whole = recover(hive.clone(), &bytes).unwrap();
+    (hive, logs, whole)
+}
+
 #[test]
 fn windows_10_needs_its_logs_and_five_numbers() {
     let Some(folder) = hives_folder() else { return };
-    const NAME: &str = "win10_1709_x64_LatitudeE6430.SYSTEM";
-    let hive = unpack(&folder, NAME);
-    let logs = [
-        ("SYSTEM.LOG1", unpack(&folder, &format!("{NAME}.LOG1"))),
-        ("SYSTEM.LOG2", unpack(&folder, &format!("{NAME}.LOG2"))),
-    ];
-    let bytes: Vec<_> = logs.iter().map(|(_, log)| log.clone()).collect();
-    let whole = drivers_inject::registry::log::recover(hive.clone(), &bytes).unwrap();
+    let (hive, logs, whole) = windows_10(&folder);
     assert_eq!(whole.entries, 24);
     let (before, after, report) = adapt(&hive, &logs, &whole.bytes);
     assert_eq!(after.lines().filter(|line| line.starts_with("key\t")).count(), 35_595);
@@ -275,14 +285,7 @@ fn windows_7_x86_grows_for_virtio() {
 #[test]
 fn windows_10_gets_virtio_into_its_driver_database() {
     let Some(folder) = hives_folder() else { return };
-    const NAME: &str = "win10_1709_x64_LatitudeE6430.SYSTEM";
-    let hive = unpack(&folder, NAME);
-    let logs = [
-        ("SYSTEM.LOG1", unpack(&folder, &format!("{NAME}.LOG1"))),
-        ("SYSTEM.LOG2", unpack(&folder, &format!("{NAME}.LOG2"))),
-    ];
-    let bytes: Vec<_> = logs.iter().map(|(_, log)| log.clone()).collect();
-    let whole = drivers_inject::registry::log::recover(hive.clone(), &bytes).unwrap();
+    let (hive, logs, whole) = windows_10(&folder);
     let source = viostor("viostor/w10/amd64", "amd64");
     let adapted = adapt_with(
         &hive,
