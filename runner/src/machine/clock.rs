@@ -124,7 +124,13 @@ impl Timers {
         loop {
             let now = self.clock.now();
             let mut earliest = u64::MAX;
-            lock(&self.next).look = false;
+            {
+                let mut next = lock(&self.next);
+                next.look = false;
+                // While devices are being asked, any deadline that the guest sets may be one of a device that has
+                // answered already: `nudge` must take it for an earlier one.
+                next.at = u64::MAX;
+            }
             // The list is copied: a device's interrupt must not be raised under the list's lock.
             let devices = lock(&self.devices).clone();
             for device in devices {
@@ -191,5 +197,74 @@ impl<T: PortDevice + Timed> PortDevice for TimedPorts<T> {
     }
     fn write_string(&mut self, port: u16, size: u8, data: &[u8]) {
         self.access(|device| device.write_string(port, size, data));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc::{Sender, channel};
+
+    /// A device that is to be woken at the time in `at`, and says so when it is.
+    struct Alarm {
+        at: Arc<AtomicU64>,
+        woken: Sender<()>,
+    }
+
+    impl Timed for Alarm {
+        fn deadline(&self) -> Option<u64> {
+            Some(self.at.load(Ordering::SeqCst)).filter(|at| *at != u64::MAX)
+        }
+        fn expire(&mut self, _: u64) {
+            self.at.store(u64::MAX, Ordering::SeqCst);
+            let _ = self.woken.send(());
+        }
+    }
+
+    /// A device that is asked after the alarm; meanwhile the guest sets the alarm anew, once.
+    struct GuestInBetween {
+        timers: Arc<Timers>,
+        alarm: Arc<AtomicU64>,
+        done: bool,
+    }
+
+    impl Timed for GuestInBetween {
+        fn deadline(&self) -> Option<u64> {
+            (!self.done).then_some(1)
+        }
+        fn expire(&mut self, now: u64) {
+            self.done = true;
+            let at = now + 1_000_000;
+            self.alarm.store(at, Ordering::SeqCst);
+            self.timers.nudge(Some(at));
+        }
+    }
+
+    #[test]
+    fn a_deadline_set_while_devices_are_asked_is_kept() {
+        let timers = Timers::new(MachineClock::new());
+        let (woken, seen) = channel();
+        let alarm = Arc::new(AtomicU64::new(1));
+        timers.add(Arc::new(Mutex::new(Alarm {
+            at: alarm.clone(),
+            woken,
+        })));
+        timers.add(Arc::new(Mutex::new(GuestInBetween {
+            timers: timers.clone(),
+            alarm,
+            done: false,
+        })));
+        // What the thread waited for until now: the time that both devices have just reached.
+        lock(&timers.next).at = 1;
+        let thread = std::thread::spawn({
+            let timers = timers.clone();
+            move || timers.run()
+        });
+        for _ in 0..2 {
+            seen.recv_timeout(Duration::from_secs(20)).expect("the alarm is lost");
+        }
+        timers.end();
+        thread.join().unwrap();
     }
 }
