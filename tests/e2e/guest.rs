@@ -1,5 +1,8 @@
 //! Old PCs captured and run: Linux guests, which need a hardware-like KVM. `cargo xtask test` runs these in the rig.
 
+#[path = "guest/desktop.rs"]
+mod desktop;
+
 use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian::{self, Debian, ROOT_PASSWORD};
 use p2v_tests::guest::Guest;

@@ -8,4 +8,5 @@ pub mod fixtures;
 pub mod guest;
 pub mod mirror;
 pub mod p2v;
+pub mod picture;
 pub mod tool;

@@ -24,6 +24,8 @@ enum Name {
     DebianLaptop,
     /// Debian 12 i386 that names its disk /dev/sda
     DebianNamed,
+    /// Debian 11 i386 with Xorg and a light desktop
+    DebianDesktop,
     /// NTFS and FAT32 partitions full of files
     Files,
     /// For the benchmark: ext4 with old data in its free blocks
@@ -49,6 +51,7 @@ fn make(name: Name) -> Result<PathBuf> {
         Name::DebianAmd64 => debian::amd64().disk()?.image,
         Name::DebianLaptop => debian::laptop().disk()?.image,
         Name::DebianNamed => debian::named().disk()?.image,
+        Name::DebianDesktop => debian::desktop().disk()?.image,
         Name::Files => files::disk()?.image,
         Name::Ext4Stale => stale::disk(Filesystem::Ext4, true)?,
         Name::Ext4Clean => stale::disk(Filesystem::Ext4, false)?,

@@ -75,7 +75,7 @@ fn guests() -> Result<()> {
     let captures = process::target_dir().join("captures");
     let _ = fs::remove_dir_all(&captures);
     fs::create_dir_all(&captures)?;
-    for recipe in [debian::i386(), debian::amd64(), debian::laptop()] {
+    for recipe in [debian::i386(), debian::amd64(), debian::laptop(), debian::desktop()] {
         p2v::capture(&recipe.disk()?.image, &captures.join(recipe.name()))?;
     }
     let laptop = debian::laptop();

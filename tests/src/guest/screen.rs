@@ -1,6 +1,7 @@
 //! Reads the text on a picture of a VGA text screen, by the glyphs of the VGA BIOS's own font.
 
-use anyhow::{Context, Result, ensure};
+use crate::picture::Picture;
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
@@ -28,9 +29,7 @@ pub(super) fn text(picture: &Path) -> Result<String> {
     for row in 0..picture.height / HEIGHT {
         let line: String = (0..picture.width / cell)
             .map(|column| {
-                picture
-                    .glyph(column * cell, row * HEIGHT)
-                    .map_or('\u{fffd}', |glyph| character(font, &glyph))
+                glyph(&picture, column * cell, row * HEIGHT).map_or('\u{fffd}', |glyph| character(font, &glyph))
             })
             .collect();
         lines.push(line.trim_end().to_owned());
@@ -74,54 +73,24 @@ fn character(font: &[u8], glyph: &[u8; HEIGHT]) -> char {
         .map_or('\u{fffd}', |(_, code)| char::from(code))
 }
 
-/// An RGB picture.
-struct Picture {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
-    /// Bytes a pixel.
-    depth: usize,
-}
-
-impl Picture {
-    fn read(path: &Path) -> Result<Self> {
-        let mut reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(path)?)).read_info()?;
-        let mut pixels = vec![0; reader.output_buffer_size().context("the picture is too large")?];
-        let info = reader.next_frame(&mut pixels)?;
-        ensure!(
-            info.bit_depth == png::BitDepth::Eight,
-            "a picture of {:?}",
-            info.bit_depth
-        );
-        let depth = info.color_type.samples();
-        Ok(Self {
-            width: usize::try_from(info.width)?,
-            height: usize::try_from(info.height)?,
-            pixels,
-            depth,
-        })
+/// The shape in a cell: set bits are pixels unlike the background, which is the colour of most.
+fn glyph(picture: &Picture, x: usize, y: usize) -> Option<[u8; HEIGHT]> {
+    if x + 8 > picture.width || y + HEIGHT > picture.height {
+        return None;
     }
-
-    /// The shape in a cell: set bits are pixels unlike the background, which is the colour of most.
-    fn glyph(&self, x: usize, y: usize) -> Option<[u8; HEIGHT]> {
-        let pixel = |column: usize, row: usize| {
-            let at = ((y + row) * self.width + x + column) * self.depth;
-            self.pixels.get(at..at + self.depth.min(3))
-        };
-        let first = pixel(0, 0)?;
-        let mut glyph = [0; HEIGHT];
-        let mut set = 0;
-        for (row, bits) in glyph.iter_mut().enumerate() {
-            for column in 0..8 {
-                if pixel(column, row)? != first {
-                    *bits |= 0x80 >> column;
-                    set += 1;
-                }
+    let first = picture.at(x, y);
+    let mut glyph = [0; HEIGHT];
+    let mut set = 0;
+    for (row, bits) in glyph.iter_mut().enumerate() {
+        for column in 0..8 {
+            if picture.at(x + column, y + row) != first {
+                *bits |= 0x80 >> column;
+                set += 1;
             }
         }
-        // A glyph that reaches its first corner is seen as its own negative: none of ASCII does.
-        (set <= 128).then_some(glyph)
     }
+    // A glyph that reaches its first corner is seen as its own negative: none of ASCII does.
+    (set <= 128).then_some(glyph)
 }
 
 #[cfg(test)]

@@ -114,12 +114,13 @@ fn qemu(args: &Args, image: &Image, out: &Path, console: &Path) -> Command {
     // The machine must not outlive this process, however it ends.
     let mut qemu = Command::new("setpriv");
     qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-    // One processor: with two, the emulator mixes up the state of host and guest (docs/rig.md).
+    // One processor: with two, the emulator mixes up the state of host and guest (docs/rig.md). No XSAVE: it does not
+    // tell KVM when a guest enables parts of it.
     qemu.args([
         "-accel",
         "tcg,thread=multi",
         "-cpu",
-        "max",
+        "max,xsave=off",
         "-smp",
         "1",
         "-machine",
