@@ -64,7 +64,7 @@ disk0.adapted.json says what and why. Do this before the machine runs for the fi
 
 const LAUNCH_EXAMPLES: &str = "\
 Examples:
-  p2v launch oldpc                         run it
+  p2v launch oldpc                         run it in a window; the right Ctrl key opens its menu
   p2v launch oldpc --ephemeral             run it and forget everything it writes
   p2v launch oldpc --serial stdio          its first serial port on this terminal
   p2v launch oldpc --disc setup.iso --boot disc
@@ -261,7 +261,7 @@ pub(crate) struct LaunchArgs {
     /// The machine: its name or its folder
     #[arg(value_name = "MACHINE")]
     pub(crate) folder: PathBuf,
-    /// Open no window
+    /// Open no window: for computers without a desktop, and with --vnc or --web
     #[arg(long)]
     pub(crate) headless: bool,
     /// Forget everything the machine writes when it ends

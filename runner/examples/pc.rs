@@ -3,7 +3,7 @@
 //! `--scratch`, which keeps the changes in memory and forgets them.
 
 use disk::{BlockDevice, RawFile, ReadAt};
-use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
+use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig, WindowConfig};
 use runner::display::{DisplayConfig, DisplayKind};
 use runner::{MachineConfig, run};
 use std::collections::HashMap;
@@ -83,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         serial: SerialConfig::Null,
         bios: std::fs::read("/usr/share/seabios/bios-256k.bin")?,
         vga_bios: std::fs::read("/usr/share/seabios/vgabios-stdvga.bin")?,
+        window: None,
         displays: Vec::new(),
         control_socket: None,
         firmware_log: None,
@@ -120,6 +121,7 @@ fn main() -> anyhow::Result<()> {
             "--serial" if value == "stdio" => config.serial = SerialConfig::Stdio,
             "--serial" => config.serial = SerialConfig::File(value.into()),
             "--control" => config.control_socket = Some(value.into()),
+            "--window" => config.window = Some(WindowConfig { id: value }),
             "--vnc" => config.displays.push(DisplayConfig {
                 kind: DisplayKind::Vnc,
                 address: value.parse()?,

@@ -69,6 +69,13 @@ pub enum SerialConfig {
     File(PathBuf),
 }
 
+/// A window on this computer's desktop.
+#[derive(Clone, Debug)]
+pub struct WindowConfig {
+    /// By this the desktop knows whose window it is: the name of the desktop entry, without `.desktop`.
+    pub id: String,
+}
+
 /// Everything the runner needs. All of it was opened and checked by the caller.
 pub struct MachineConfig {
     /// The machine's name, for messages and window titles.
@@ -91,6 +98,8 @@ pub struct MachineConfig {
     pub bios: Vec<u8>,
     /// SeaBIOS's VGA BIOS for the standard VGA.
     pub vga_bios: Vec<u8>,
+    /// The window on this computer's desktop, if there is to be one.
+    pub window: Option<WindowConfig>,
     /// Remote screens.
     pub displays: Vec<DisplayConfig>,
     /// Where the control socket is made; `None` for none.
@@ -119,6 +128,12 @@ pub enum RunError {
         problem: String,
         /// What to do.
         advice: String,
+    },
+    /// No window can be opened on this computer's desktop, or there is no desktop.
+    #[error("{problem}")]
+    NoWindow {
+        /// What is missing.
+        problem: String,
     },
     /// A system call failed while the machine was built or run.
     #[error("{what}: {source}")]

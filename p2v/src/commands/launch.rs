@@ -2,13 +2,16 @@
 
 use crate::cli::{BootFrom, LaunchArgs};
 use crate::error::{Failure, Result};
+use crate::launcher;
 use crate::machine::sessions::{self, Session};
 use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc};
 use disk::BlockDevice;
 use disk::ReadAt;
 use disk::qcow2::{Overlay, OverlayOptions};
 use disk::source::Source;
-use runner::config::{BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig};
+use runner::config::{
+    BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig, WindowConfig,
+};
 use runner::display::vnc::Password;
 use runner::display::{DisplayConfig, DisplayKind};
 use runner::{Outcome, RunError};
@@ -41,15 +44,11 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
     {
         eprintln!("p2v: this session is not the only one: control it with --session {pid}");
     }
-    if !args.headless && config.displays.is_empty() {
-        let folder = args.folder.display();
-        eprintln!(
-            "p2v: this version opens no window yet; use --vnc or --web, or: p2v screenshot {folder} -o screen.png"
-        );
-    }
     match runner::run(config) {
         Ok(Outcome::PoweredOff | Outcome::Quit) => Ok(()),
         Err(error @ RunError::NoKvm { .. }) => Err(Failure::refused(error.to_string())),
+        Err(error @ RunError::NoWindow { .. }) => Err(Failure::refused(error.to_string())
+            .advice("Without a desktop, add `--headless`, and `--vnc` or `--web` to see the screen from elsewhere.")),
         Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
@@ -100,11 +99,21 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         },
         bios,
         vga_bios,
+        window: window(args, &folder)?,
         displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),
         firmware_log: args.firmware_log.clone(),
         name: machine.name,
     })
+}
+
+/// The window on this computer's desktop.
+fn window(args: &LaunchArgs, folder: &Path) -> Result<Option<WindowConfig>> {
+    if args.headless {
+        return Ok(None);
+    }
+    let id = launcher::id(folder)?;
+    Ok(Some(WindowConfig { id }))
 }
 
 /// The remote screens that were asked for.

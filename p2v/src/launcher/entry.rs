@@ -14,6 +14,8 @@ pub(super) struct Entry<'a> {
     pub(super) icon: &'a str,
     /// The machine's folder.
     pub(super) folder: &'a str,
+    /// The class of the windows that belong to it.
+    pub(super) window: &'a str,
 }
 
 impl Entry<'_> {
@@ -22,10 +24,11 @@ impl Entry<'_> {
         let command: Vec<_> = self.command.iter().map(|argument| quoted(argument)).collect();
         format!(
             "[Desktop Entry]\nType=Application\nName={}\nComment=Run this old computer\nExec={}\nIcon={}\n\
-             Terminal=false\nCategories=System;Emulator;\n{FOLDER_KEY}={}\n",
+             Terminal=false\nCategories=System;Emulator;\nStartupWMClass={}\n{FOLDER_KEY}={}\n",
             escaped(self.name),
             escaped(&command.join(" ")),
             escaped(self.icon),
+            escaped(self.window),
             escaped(self.folder)
         )
     }

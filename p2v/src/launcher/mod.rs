@@ -15,15 +15,20 @@ const ICON_NAME: &str = "p2v-old-pc.svg";
 /// What our entries' names begin with.
 const PREFIX: &str = "p2v-";
 
-/// Where the entry of a machine is, or would be.
-fn entry_path(folder: &Path) -> Result<PathBuf> {
+/// What the desktop knows the machine in a folder by: the name of its entry, and the class of its window.
+pub(crate) fn id(folder: &Path) -> Result<String> {
     let name = folder
         .file_name()
         .and_then(|name| name.to_str())
         .ok_or_else(|| unusable(folder))?;
+    Ok(format!("{PREFIX}{}", file_part(name)))
+}
+
+/// Where the entry of a machine is, or would be.
+fn entry_path(folder: &Path) -> Result<PathBuf> {
     Ok(data_folder()?
         .join("applications")
-        .join(format!("{PREFIX}{}.desktop", file_part(name))))
+        .join(format!("{}.desktop", id(folder)?)))
 }
 
 fn icon_path() -> Result<PathBuf> {
@@ -74,6 +79,7 @@ pub(crate) fn add(folder: &Path, name: &str) -> Result<PathBuf> {
         command: &[usable(&program)?, "launch", usable(folder)?],
         icon: usable(&icon)?,
         folder: usable(folder)?,
+        window: &id(folder)?,
     };
     write(&icon, ICON)?;
     write(&path, &entry.text())?;

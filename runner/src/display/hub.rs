@@ -249,6 +249,12 @@ impl Viewer {
         self.hands.holds(code)
     }
 
+    /// Releases everything that this viewer holds.
+    pub fn release_all(&mut self) {
+        let events = self.hands.release_all();
+        self.send(&events);
+    }
+
     /// A button, by QMP's name, was pressed or released; a press of `wheel-up` or `wheel-down` is one notch.
     pub fn button(&mut self, name: &'static str, down: bool) {
         let events = self.hands.button(name, down);

@@ -1,8 +1,9 @@
-//! Everybody who looks at the guest's screen and types: remote screens now, a window later.
+//! Everybody who looks at the guest's screen and types: remote screens and the window.
 //!
 //! ```text
 //! machine (Console) → hub: one thread draws what changed → Viewer → vnc::Session → client → TCP, Unix socket, WebSocket
 //!                      ↑ keys, pointer ────────────────────┘
+//!                                                         └──> window
 //! ```
 
 mod address;
@@ -17,6 +18,8 @@ mod transport;
 pub mod vnc;
 mod wake;
 mod web;
+#[cfg(feature = "window")]
+pub mod window;
 
 pub use address::{AddressError, ListenAddress};
 pub use config::{DisplayConfig, DisplayKind, DisplayStatus};

@@ -12,5 +12,6 @@ mod requests;
 mod run;
 mod serial_io;
 mod vga_ports;
+mod window;
 
 pub use run::run;

@@ -5,6 +5,7 @@ use super::control::{Front, Remote};
 use super::gate::{Gate, Pass};
 use super::requests::{Request, Requests};
 use super::serial_io::RawTerminal;
+use super::window::Desktop;
 use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
 use crate::control::{Event, RunState, Server};
@@ -22,7 +23,8 @@ use std::thread::{Builder, JoinHandle};
 /// For a mistake of this program's own; the panic's message has gone to standard error.
 const INTERNAL: &str = "internal error in a device (a bug in p2v; please report the message above)";
 
-/// Builds the machine and runs it until it ends. Blocks the calling thread.
+/// Builds the machine and runs it until it ends. Blocks the calling thread, which must be the program's main thread if
+/// there is a window.
 ///
 /// # Errors
 /// No usable KVM, a configuration that cannot be carried out, or a processor that stopped: nothing the guest has
@@ -46,6 +48,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
             config.cpus
         )));
     }
+    let desktop = Desktop::connect(config.window.clone())?;
     let kvm = Kvm::new().map_err(crate::kvm::vm::failed("open /dev/kvm"))?;
     let vm = Vm::new(&kvm)?;
     let gate = Gate::new(config.cpus);
@@ -91,7 +94,13 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     }
     gate.release();
 
-    let result = serve(&board, &receiver);
+    let result = match desktop {
+        None => serve(&board, &receiver),
+        Some(desktop) => {
+            let control = Arc::new(Remote(board.clone(), Vec::new()));
+            desktop.show(config.name.clone(), &hub, control, || serve(&board, &receiver))
+        }
+    };
     gate.end();
     board.timers.end();
     signals.close();

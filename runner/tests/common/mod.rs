@@ -64,6 +64,7 @@ pub(crate) fn bare(folder: &Path) -> MachineConfig {
         serial: SerialConfig::File(folder.join("serial")),
         bios: firmware("bios-256k.bin"),
         vga_bios: firmware("vgabios-stdvga.bin"),
+        window: None,
         displays: Vec::new(),
         control_socket: Some(folder.join("control.sock")),
         firmware_log: None,
