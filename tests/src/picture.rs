@@ -1,4 +1,4 @@
-//! Pictures of screens: PNG as `p2v screenshot` writes it, and PPM.
+//! Pictures of screens: PNG as `p2v screenshot` writes it, PPM, and the XWD file in which Xvfb keeps its screen.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::HashSet;
@@ -16,14 +16,17 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Reads a PNG or PPM file.
+    /// Reads a PNG, PPM or XWD file.
     ///
     /// # Errors
-    /// If it is neither, or has other than 8 bits a colour.
+    /// If it is none of these, or has other than 8 bits a colour.
     pub fn read(path: &Path) -> Result<Self> {
         let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         if data.starts_with(b"P6") {
             return Self::from_ppm(&data).with_context(|| format!("{} is no PPM file", path.display()));
+        }
+        if !data.starts_with(b"\x89PNG") {
+            return Self::from_xwd(&data).with_context(|| format!("{} is no picture", path.display()));
         }
         let mut reader = png::Decoder::new(std::io::Cursor::new(data)).read_info()?;
         let mut bytes = vec![0; reader.output_buffer_size().context("the picture is too large")?];
@@ -61,6 +64,47 @@ impl Picture {
         let eight_bits = word()? == "255";
         let pixels: Vec<[u8; 3]> = rest.chunks_exact(3).filter_map(|pixel| pixel.try_into().ok()).collect();
         (eight_bits && pixels.len() == width * height).then_some(Self { width, height, pixels })
+    }
+
+    /// A header and a colour map, then rows of pixels (`X11/XWDFile.h`).
+    fn from_xwd(data: &[u8]) -> Option<Self> {
+        let number = |at: usize| {
+            let bytes = data.get(at * 4..at * 4 + 4)?.try_into().ok()?;
+            usize::try_from(u32::from_be_bytes(bytes)).ok()
+        };
+        let (header, version, width, height) = (number(0)?, number(1)?, number(4)?, number(5)?);
+        let (bits, row_bytes, colours) = (number(11)?, number(12)?, number(19)?);
+        if (version, bits) != (7, 32) {
+            return None;
+        }
+        let rows = data.get(header + colours * 12..)?.chunks_exact(row_bytes).take(height);
+        let pixels = rows.flat_map(|row| row.chunks_exact(4).take(width));
+        let pixels: Vec<[u8; 3]> = pixels.map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
+        (pixels.len() == width * height).then_some(Self { width, height, pixels })
+    }
+
+    /// A part of it, which must lie inside.
+    #[must_use]
+    pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
+        let rows = y..y + height;
+        let pixels = rows.flat_map(|y| (x..x + width).map(move |x| self.at(x, y)));
+        Self {
+            width,
+            height,
+            pixels: pixels.collect(),
+        }
+    }
+
+    /// The same with each pixel a square of `factor` by `factor`.
+    #[must_use]
+    pub fn enlarged(&self, factor: usize) -> Self {
+        let (width, height) = (self.width * factor, self.height * factor);
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| self.at(x / factor, y / factor)));
+        Self {
+            width,
+            height,
+            pixels: pixels.collect(),
+        }
     }
 
     /// Red, green and blue at a place inside the picture.

@@ -11,8 +11,18 @@ use std::process::Command;
 
 /// Needed to compile.
 const BUILD: &[&str] = &["gcc", "libc6-dev", "libext2fs-dev", "ntfs-3g-dev", "pkg-config"];
-/// Needed by `p2v launch`; noVNC only with `--web`.
-const RUN: &[&str] = &["novnc", "seabios"];
+/// Needed by `p2v launch`; noVNC only with `--web`, the libraries only for the window: desktops have them.
+const RUN: &[&str] = &[
+    "libwayland-client0",
+    "libx11-6",
+    "libx11-xcb1",
+    "libxcursor1",
+    "libxi6",
+    "libxkbcommon-x11-0",
+    "libxkbcommon0",
+    "novnc",
+    "seabios",
+];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
     "arch-test",
@@ -51,6 +61,7 @@ const TEST: &[&str] = &[
     "mtools",
     "nasm",
     "ntfs-3g",
+    "openbox",
     "partclone",
     "python3-gi",
     "python3-hivex",
@@ -61,6 +72,9 @@ const TEST: &[&str] = &[
     "tigervnc-viewer",
     "time",
     "vncsnapshot",
+    "wmctrl",
+    "x11-utils",
+    "x11-xkb-utils",
     "xdotool",
     "xfsprogs",
     "xorriso",

@@ -104,7 +104,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_folder_reads_back(folder in "[^\\p{Cc}]*") {
-            let entry = Entry { name: "x", command: &["p2v"], icon: "i", folder: &folder };
+            let entry = Entry { name: "x", command: &["p2v"], icon: "i", folder: &folder, window: "p2v-x" };
             prop_assert_eq!(folder_of(&entry.text()), Some(folder));
         }
     }

@@ -1,6 +1,7 @@
 //! Words for the tests: the real binary, disks made by the field's tools, and judges that are not ours.
 #![allow(dead_code)] // each test file uses some of them
 
+pub(crate) mod desktop;
 pub(crate) mod kills;
 pub(crate) mod library;
 pub(crate) mod running;

@@ -8,7 +8,7 @@ use super::serial_io::RawTerminal;
 use super::window::Desktop;
 use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
-use crate::control::{Event, RunState, Server};
+use crate::control::{Control, Event, RunState, Server};
 use crate::display::{self, Handle, Hub};
 use crate::kvm::vcpu::Exit;
 use crate::kvm::{KvmStatus, Vcpu, Vm, cpuid, kick, probe};
@@ -97,8 +97,8 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let result = match desktop {
         None => serve(&board, &receiver),
         Some(desktop) => {
-            let control = Arc::new(Remote(board.clone(), Vec::new()));
-            desktop.show(config.name.clone(), &hub, control, || serve(&board, &receiver))
+            let control: Arc<dyn Control> = Arc::new(Remote(board.clone(), Vec::new()));
+            desktop.show(config.name.clone(), &hub, &control, || serve(&board, &receiver))
         }
     };
     gate.end();

@@ -39,10 +39,11 @@ impl Desktop {
         self,
         name: String,
         hub: &Hub,
-        control: Arc<dyn Control>,
+        control: &Arc<dyn Control>,
         serve: impl FnOnce() -> Result<R, RunError> + Send,
     ) -> Result<R, RunError> {
         use crate::display::window::Closer;
+        use std::panic::{AssertUnwindSafe, catch_unwind};
 
         /// However the thread ends, the window closes.
         struct Close(Closer);
@@ -58,12 +59,17 @@ impl Desktop {
                 let _close = close;
                 serve()
             });
-            let shown = self.window.run(name, self.id, hub, control.clone());
+            let window = self.window;
+            let id = self.id;
+            // The library panics if the desktop goes away under it.
+            let body = AssertUnwindSafe(|| window.run(name, id, hub, control.clone()).map_err(no_window));
+            let shown =
+                catch_unwind(body).unwrap_or_else(|_| Err(no_window("the window was lost: the desktop went away")));
             if shown.is_err() {
                 control.quit();
             }
             let result = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            shown.map_err(no_window).and(result)
+            shown.and(result)
         })
     }
 
@@ -72,7 +78,7 @@ impl Desktop {
         self,
         _: String,
         _: &Hub,
-        _: Arc<dyn Control>,
+        _: &Arc<dyn Control>,
         serve: impl FnOnce() -> Result<R, RunError> + Send,
     ) -> Result<R, RunError> {
         serve()

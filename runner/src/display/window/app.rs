@@ -4,7 +4,7 @@ use super::super::Viewer;
 use super::super::damage::Rect;
 use super::menu::{Command, Menu, Page, Reaction, chord};
 use super::paste::{self, Typing};
-use super::pointer::{Rests, button};
+use super::pointer::{Grab, Rests, button};
 use super::surface::Canvas;
 use super::view::{Scaling, View};
 use super::{Message, keys, overlay, scale};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use winit::application::ApplicationHandler;
-use winit::dpi::PhysicalSize;
+use winit::dpi::{PhysicalPosition, PhysicalSize};
 use winit::event::{DeviceEvent, DeviceId, ElementState, KeyEvent, MouseButton, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow};
 use winit::keyboard::{KeyCode, PhysicalKey};
@@ -42,7 +42,7 @@ pub(super) struct App {
     rests: Rests,
     /// Where the pointer is in the window.
     at: (f64, f64),
-    grabbed: bool,
+    grab: Option<Grab>,
     /// The host key is down, and whether another key was pressed meanwhile.
     host_key: Option<bool>,
     /// When the guest was asked to shut down.
@@ -81,7 +81,7 @@ impl App {
             typing: None,
             rests: Rests::default(),
             at: (0.0, 0.0),
-            grabbed: false,
+            grab: None,
             host_key: None,
             asked: None,
             failure: None,
@@ -120,7 +120,7 @@ impl App {
     }
 
     fn title(&self) -> String {
-        let hint = match (self.grabbed, &self.menu) {
+        let hint = match (self.grab.is_some(), &self.menu) {
             (true, _) => "Right Ctrl frees the pointer",
             (false, Some(_)) => "menu",
             (false, None) => "Right Ctrl: menu",
@@ -137,8 +137,8 @@ impl App {
     /// The guest has drawn something.
     fn take_picture(&mut self) {
         self.pending.store(false, Ordering::SeqCst);
-        if self.grabbed && self.viewer.has_absolute_pointer() {
-            self.set_grab(false);
+        if self.grab.is_some() && self.viewer.has_absolute_pointer() {
+            self.free_pointer();
         }
         let Some(update) = self.viewer.take() else {
             return;
@@ -252,7 +252,7 @@ impl App {
 
     fn open_menu(&mut self, menu: Menu) {
         self.viewer.release_all();
-        self.set_grab(false);
+        self.free_pointer();
         self.menu = Some(menu);
         self.update_title();
         self.update_cursor();
@@ -317,29 +317,37 @@ impl App {
         }
     }
 
-    /// Takes the pointer for the guest, or gives it back.
-    fn set_grab(&mut self, grab: bool) {
+    /// Takes the pointer for the guest.
+    fn take_pointer(&mut self) {
         let Some(shown) = &self.shown else {
             return;
         };
-        if grab == self.grabbed {
-            return;
-        }
         let window = &shown.window;
-        if grab {
-            let locked = window
-                .set_cursor_grab(CursorGrabMode::Locked)
-                .or_else(|_| window.set_cursor_grab(CursorGrabMode::Confined));
-            if locked.is_err() {
-                return;
+        let grab = if window.set_cursor_grab(CursorGrabMode::Locked).is_ok() {
+            Grab::Locked
+        } else if window.set_cursor_grab(CursorGrabMode::Confined).is_ok() {
+            Grab::Confined {
+                last: self.at,
+                put: None,
             }
         } else {
-            // It cannot fail but if the desktop is gone.
-            let _ = window.set_cursor_grab(CursorGrabMode::None);
-        }
-        self.grabbed = grab;
+            return;
+        };
+        self.grab = Some(grab);
         self.update_title();
         self.update_cursor();
+    }
+
+    /// Gives the pointer back.
+    fn free_pointer(&mut self) {
+        if self.grab.take().is_some() {
+            if let Some(shown) = &self.shown {
+                // It cannot fail but if the desktop is gone.
+                let _ = shown.window.set_cursor_grab(CursorGrabMode::None);
+            }
+            self.update_title();
+            self.update_cursor();
+        }
     }
 
     /// The guest draws a pointer of its own: over its picture there is no second one.
@@ -348,7 +356,7 @@ impl App {
             let over = shown.view.covers(self.at.0, self.at.1) && self.viewer.has_absolute_pointer();
             shown
                 .window
-                .set_cursor_visible(self.menu.is_some() || !(self.grabbed || over));
+                .set_cursor_visible(self.menu.is_some() || !(self.grab.is_some() || over));
         }
     }
 
@@ -395,8 +403,8 @@ impl App {
         if down {
             self.host_key.get_or_insert(false);
         } else if self.host_key.take() == Some(false) {
-            if self.grabbed {
-                self.set_grab(false);
+            if self.grab.is_some() {
+                self.free_pointer();
             } else if self.menu.is_some() {
                 self.close_menu();
             } else {
@@ -424,7 +432,17 @@ impl App {
             self.react(reaction);
             return;
         }
-        if !self.grabbed && self.viewer.has_absolute_pointer() {
+        if let Some(grab) = &mut self.grab {
+            let (way, put) = grab.moved((x, y), shown.canvas.size());
+            if let Some((x, y)) = put {
+                // If that fails, it stops at the window's edge.
+                let _ = shown.window.set_cursor_position(PhysicalPosition::new(x, y));
+            }
+            let (dx, dy) = self.rests.steps(way);
+            self.viewer.shift(dx, dy);
+            return;
+        }
+        if self.viewer.has_absolute_pointer() {
             let (x, y) = shown.view.guest_place(x, y);
             self.viewer.point(x, y);
         }
@@ -443,10 +461,10 @@ impl App {
             }
             return;
         }
-        if !self.grabbed && !self.viewer.has_absolute_pointer() {
+        if self.grab.is_none() && !self.viewer.has_absolute_pointer() {
             // The first click only takes the pointer.
             if down && shown.view.covers(self.at.0, self.at.1) {
-                self.set_grab(true);
+                self.take_pointer();
             }
             return;
         }
@@ -456,7 +474,7 @@ impl App {
     }
 
     fn wheel(&mut self, notches: i32) {
-        if self.menu.is_some() || !(self.grabbed || self.viewer.has_absolute_pointer()) {
+        if self.menu.is_some() || !(self.grab.is_some() || self.viewer.has_absolute_pointer()) {
             return;
         }
         let name = if notches > 0 { "wheel-up" } else { "wheel-down" };
@@ -489,6 +507,10 @@ impl ApplicationHandler<Message> for App {
         match message {
             Message::Picture => self.take_picture(),
             Message::Ended => events.exit(),
+            Message::Lost => {
+                self.failure.get_or_insert_with(|| "the desktop went away".to_owned());
+                events.exit();
+            }
         }
     }
 
@@ -516,7 +538,7 @@ impl ApplicationHandler<Message> for App {
             WindowEvent::Focused(false) => {
                 self.viewer.release_all();
                 self.host_key = None;
-                self.set_grab(false);
+                self.free_pointer();
             }
             _ => {}
         }
@@ -524,7 +546,7 @@ impl ApplicationHandler<Message> for App {
 
     fn device_event(&mut self, _: &ActiveEventLoop, _: DeviceId, event: DeviceEvent) {
         if let DeviceEvent::MouseMotion { delta } = event
-            && self.grabbed
+            && self.grab == Some(Grab::Locked)
         {
             let (dx, dy) = self.rests.steps(delta);
             self.viewer.shift(dx, dy);

@@ -15,6 +15,7 @@ mod pointer;
 mod scale;
 mod surface;
 mod view;
+mod xlib;
 
 use super::{Hub, Viewer};
 use crate::control::Control;
@@ -23,10 +24,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use winit::event_loop::{EventLoop, EventLoopProxy};
 
-/// A window that cannot be opened.
+/// Why there is no window, or no longer one.
 #[derive(Debug, thiserror::Error)]
-#[error("no window can be opened: {0}")]
-pub struct WindowError(String);
+pub enum WindowError {
+    /// There is no desktop to open one on.
+    #[error("no window can be opened: {0}")]
+    NoDesktop(String),
+    /// It could not be drawn on, or the desktop went away.
+    #[error("the window was lost: {0}")]
+    Lost(String),
+}
 
 /// What other threads tell the event loop.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +42,8 @@ enum Message {
     Picture,
     /// The machine has ended.
     Ended,
+    /// The desktop has gone away.
+    Lost,
 }
 
 /// A connection to the desktop, before there is a window.
@@ -62,7 +71,8 @@ impl Window {
     pub fn connect() -> Result<Self, WindowError> {
         let events = EventLoop::with_user_event()
             .build()
-            .map_err(|error| WindowError(error.to_string()))?;
+            .map_err(|error| WindowError::NoDesktop(error.to_string()))?;
+        xlib::survive(&events, events.create_proxy());
         Ok(Window { events })
     }
 
@@ -81,8 +91,8 @@ impl Window {
         let mut app = App::new(name, id, viewer, pending, control);
         self.events
             .run_app(&mut app)
-            .map_err(|error| WindowError(error.to_string()))?;
-        app.finish().map_err(WindowError)
+            .map_err(|error| WindowError::Lost(error.to_string()))?;
+        app.finish().map_err(WindowError::Lost)
     }
 }
 

@@ -19,6 +19,43 @@ pub(super) fn button(button: MouseButton) -> Option<&'static str> {
     })
 }
 
+/// How the guest has the host's pointer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Grab {
+    /// It stands still, and the desktop says how it would have moved (Wayland).
+    Locked,
+    /// It cannot leave the window, and is put back into the middle before it reaches an edge (X11). Its movements are
+    /// told by where it goes: those of the device itself come twice while a pointer is confined.
+    Confined {
+        /// Where it was last.
+        last: (f64, f64),
+        /// Where it was put, as long as it has not been seen there.
+        put: Option<(f64, f64)>,
+    },
+}
+
+impl Grab {
+    /// The pointer is at a place of a window of this size: how it moved, and where it is to be put.
+    pub(super) fn moved(&mut self, at: (f64, f64), window: (u32, u32)) -> ((f64, f64), Option<(f64, f64)>) {
+        let Grab::Confined { last, put } = self else {
+            return ((0.0, 0.0), None);
+        };
+        if *put == Some(at) {
+            (*last, *put) = (at, None);
+            return ((0.0, 0.0), None);
+        }
+        let way = (at.0 - last.0, at.1 - last.1);
+        *last = at;
+        let middle = (f64::from(window.0 / 2), f64::from(window.1 / 2));
+        let far = |at: f64, middle: f64| (at - middle).abs() > middle / 2.0;
+        if put.is_none() && (far(at.0, middle.0) || far(at.1, middle.1)) {
+            *put = Some(middle);
+            return (way, *put);
+        }
+        (way, None)
+    }
+}
+
 /// What is left of movements that were no whole step.
 #[derive(Debug, Default)]
 pub(super) struct Rests {
@@ -56,6 +93,20 @@ fn whole(rest: &mut f64, more: f64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_confined_pointer_is_put_back_and_loses_no_movement() {
+        let mut grab = Grab::Confined {
+            last: (100.0, 100.0),
+            put: None,
+        };
+        let mut to = |x, y| grab.moved((x, y), (200, 200));
+        assert_eq!(to(105.0, 97.0), ((5.0, -3.0), None));
+        assert_eq!(to(160.0, 97.0), ((55.0, 0.0), Some((100.0, 100.0))));
+        assert_eq!(to(170.0, 97.0), ((10.0, 0.0), None), "this was on its way already");
+        assert_eq!(to(100.0, 100.0), ((0.0, 0.0), None), "this was our own doing");
+        assert_eq!(to(101.0, 100.0), ((1.0, 0.0), None));
+    }
 
     #[test]
     fn parts_of_steps_are_added_up() {

@@ -23,7 +23,7 @@ fn row<'a>(canvas: &'a mut [u32], view: &View, area: &Rect, y: u32) -> &'a mut [
     canvas.get_mut(start..start + area.width as usize).unwrap_or_default()
 }
 
-fn source<'a>(frame: &'a Frame, y: u32) -> &'a [u32] {
+fn source(frame: &Frame, y: u32) -> &[u32] {
     let width = frame.width as usize;
     let start = y as usize * width;
     frame.pixels.get(start..start + width).unwrap_or_default()
