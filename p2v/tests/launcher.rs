@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::desktop::Desktop;
 use common::running::*;
 use common::*;
 use std::fs;
@@ -19,7 +20,7 @@ fn p2v_in(data: &Path, words: &[&str]) -> Command {
 }
 
 /// Adds an entry for the machine, has it judged, and starts the machine through it.
-fn added_and_started(data: &Path, machine: &str) {
+fn added_and_started(desktop: &Desktop, data: &Path, machine: &str) {
     let said = run(&mut p2v_in(data, &["launcher", "add", machine]));
     let entry = PathBuf::from(said.trim().rsplit_once(": ").unwrap().1);
     assert!(entry.starts_with(data.join("applications")), "{said}");
@@ -34,11 +35,15 @@ fn added_and_started(data: &Path, machine: &str) {
     assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
 
     // GLib takes Exec apart and starts it.
-    let started = Command::new("gio").arg("launch").arg(&entry).spawn();
+    let mut open = desktop.on(Command::new("gio"));
+    let started = open.arg("launch").arg(&entry).spawn();
     let mut started = Running(started.expect("gio is in Debian's package libglib2.0-bin"));
     until("the entry does not start the machine", || {
         run(&mut p2v_in(data, &["status", machine])) == "running\n"
     });
+    // A panel shows the window under the entry: they name the same class.
+    let class = text.lines().find_map(|line| line.strip_prefix("StartupWMClass="));
+    desktop.window(&format!("^{}$", class.unwrap()));
     run(&mut p2v_in(data, &["shutdown", machine, "--force", "--wait"]));
     started.0.wait().unwrap();
 }
@@ -48,16 +53,17 @@ fn an_entry_is_valid_and_starts_the_machine_whatever_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let disk = boot_disk(folder.path());
+    let desktop = Desktop::start();
     let odd = "Dad's \"old\" $PC `1` 50% \u{e9}; #x";
     for name in ["oldpc", odd] {
         run(p2v_in(&data, &["capture", "--quiet", "--name", name]).arg(&disk));
-        added_and_started(&data, name);
+        added_and_started(&desktop, &data, name);
     }
     // Machines elsewhere may lie in stranger folders.
     let elsewhere = folder.path().join(r"two\\back $(x) %f\").join("pc");
     let elsewhere = elsewhere.to_str().unwrap();
     run(p2v_in(&data, &["capture", "--quiet", "-o", elsewhere]).arg(&disk));
-    added_and_started(&data, elsewhere);
+    added_and_started(&desktop, &data, elsewhere);
     run(&mut p2v_in(&data, &["launcher", "remove", elsewhere]));
 
     let p2v = |words: &[&str]| p2v_in(&data, words);
