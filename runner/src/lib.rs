@@ -13,6 +13,7 @@ pub mod kvm;
 pub mod machine;
 pub mod pci;
 pub mod storage;
+pub mod usb;
 pub mod video;
 
 pub use config::{MachineConfig, Outcome, RunError};

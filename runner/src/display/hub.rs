@@ -264,7 +264,7 @@ impl Viewer {
     /// The pointer is at a place of the screen: 0 is left and top, 65535 right and bottom.
     pub fn point(&self, x: u16, y: u16) {
         let event = if self.hub.0.console.has_absolute_pointer() {
-            Some(InputEvent::Point { x, y })
+            Some(InputEvent::Point { x: Some(x), y: Some(y) })
         } else {
             let (width, height) = {
                 let state = lock(&self.hub.0.state);

@@ -26,6 +26,7 @@ use crate::kvm::{Mapping, Vm};
 use crate::pci::{ConfigSpace, PciFunction, PciRoot};
 use crate::storage::controller::{COMMAND_PORTS, CONTROL_PORTS};
 use crate::storage::{Drive, IdeController};
+use crate::usb::{Uhci, UhciLines};
 use crate::video::Vga;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -45,6 +46,7 @@ pub(super) struct Board {
     pub(super) events: Events,
     pub(super) ide: IdeController,
     pub(super) keyboard: Shared<I8042>,
+    pub(super) usb: Shared<Uhci>,
     pub(super) vga: Shared<Vga>,
     pub(super) memory: Memory,
     pub(super) root: Shared<PciRoot>,
@@ -90,6 +92,13 @@ impl Board {
         let reschedule = timers.clone();
         let rescheduled = Box::new(move || reschedule.look());
         let pm = shared(Pm::new(clock.clone(), vm.line(9, OWN), power.clone(), rescheduled));
+        let reschedule = timers.clone();
+        let usb = shared(Uhci::new(UhciLines {
+            irq: lock(&piix3).interrupt(1, 4),
+            memory: guest.clone(),
+            clock: clock.clone(),
+            rescheduled: Arc::new(move || reschedule.look()),
+        }));
         let lines = [vm.line(14, OWN), vm.line(15, OWN)];
         let ide = IdeController::new(drives(config)?, lines, guest.clone()).map_err(|source| RunError::System {
             what: "start the threads of the disks".into(),
@@ -114,6 +123,7 @@ impl Board {
         root.add(0, 0, bridge.clone());
         root.add(1, 0, piix3);
         root.add(1, 1, shared(ide_function));
+        root.add(1, 2, usb.clone());
         root.add(1, 3, pm.clone());
         root.add(2, 0, vga.clone());
         let root = shared(root);
@@ -150,6 +160,7 @@ impl Board {
                 events: Events::new(),
                 ide: ide.clone(),
                 keyboard: keyboard.clone(),
+                usb: usb.clone(),
                 vga: vga.clone(),
                 memory,
                 root,
@@ -165,6 +176,7 @@ impl Board {
         timers.add(pm.clone());
         timers.add(cmos.clone());
         timers.add(keyboard.clone());
+        timers.add(usb);
         bus.add_ports(0x70..0x72, 1, TimedPorts::new(cmos, timers.clone()));
         let keyboard_ports = TimedPorts::new(keyboard, timers);
         bus.add_ports(0x60..0x61, 1, keyboard_ports.clone());

@@ -49,13 +49,30 @@ impl Board {
 
     /// Keys, buttons and movements, in order.
     pub(super) fn input(&self, events: &[InputEvent]) {
-        let mut keyboard = lock(&self.keyboard);
         for event in events {
-            keyboard.input(event);
+            if self.is_for_tablet(event) {
+                lock(&self.usb).input(event);
+            } else {
+                lock(&self.keyboard).input(event);
+            }
         }
-        let deadline = keyboard.deadline();
-        drop(keyboard);
+        let deadline = lock(&self.keyboard).deadline();
         self.timers.nudge(deadline);
+    }
+
+    /// A button goes where the pointer is told; one that is let go, where it was pressed.
+    fn is_for_tablet(&self, event: &InputEvent) -> bool {
+        match event {
+            InputEvent::Key { .. } | InputEvent::Move { .. } => false,
+            InputEvent::Point { .. } => true,
+            InputEvent::Button { name, down: true } => lock(&self.usb).takes(name),
+            InputEvent::Button { name, down: false } => lock(&self.usb).holds(name),
+        }
+    }
+
+    /// Whether the guest listens to the tablet.
+    pub(super) fn has_absolute_pointer(&self) -> bool {
+        lock(&self.usb).has_pointer()
     }
 
     /// The screen as it is now.
