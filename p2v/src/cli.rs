@@ -124,6 +124,8 @@ pub(crate) enum Command {
     Screenshot(ScreenshotArgs),
     /// Type text or press keys in a running machine
     Type(TypeArgs),
+    /// Change the disc in a running machine's CD-ROM drive
+    Disc(DiscArgs),
     /// Press a running machine's power button
     Shutdown(ShutdownArgs),
     /// Print completions for a shell
@@ -276,8 +278,8 @@ pub(crate) struct LaunchArgs {
     /// Processors [default: as in machine.toml]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub(crate) cpus: Option<u8>,
-    /// A disc image (ISO) for the CD-ROM drive
-    #[arg(long, value_name = "ISO")]
+    /// The disc in the CD-ROM drive: an image, a drive of this computer, or a folder that becomes a disc
+    #[arg(long, value_name = "ISO|FOLDER")]
     pub(crate) disc: Option<PathBuf>,
     /// What to start from first
     #[arg(long, value_enum, default_value_t = BootFrom::Disk)]
@@ -342,7 +344,7 @@ Examples:
   p2v type oldpc --key ctrl-alt-delete
   p2v type oldpc --key f8 --key down --key ret
 
-Text is typed as on a US keyboard. Keys have QEMU's names (ret, esc, f1, up, kp_5, ctrl, alt, shift, meta_l …).
+Text is typed on the keyboard layout that the system in the machine has: `keyboard` in machine.toml, or --keyboard. Keys have QEMU's names (ret, esc, f1, up, kp_5, ctrl, alt, shift, meta_l …).
 If several sessions of the machine run, --session says which is meant; `p2v status` shows them.")]
 pub(crate) struct TypeArgs {
     #[command(flatten)]
@@ -353,9 +355,33 @@ pub(crate) struct TypeArgs {
     /// Press Enter after the text
     #[arg(long)]
     pub(crate) enter: bool,
+    /// Keyboard layout of the system in the machine, e.g. us, de, fr, de:nodeadkeys [default: as in machine.toml]
+    #[arg(long, value_name = "LAYOUT")]
+    pub(crate) keyboard: Option<String>,
     /// Press keys together, e.g. ctrl-alt-delete; may be given several times; comes before the text
     #[arg(long, value_name = "KEYS")]
     pub(crate) key: Vec<String>,
+}
+
+/// `p2v disc`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  p2v disc oldpc setup.iso
+  p2v disc oldpc ~/Pictures/scans
+  p2v disc oldpc none
+
+A folder becomes a disc with what is in it now; the system in the machine cannot change it. A disc that the system uses
+(Linux: mounted) stays until it lets go; it was asked to.")]
+pub(crate) struct DiscArgs {
+    #[command(flatten)]
+    pub(crate) machine: SessionArgs,
+    /// A disc image, a drive of this computer (/dev/sr0), a folder that becomes a disc, or "none"
+    #[arg(value_name = "ISO|FOLDER|none")]
+    pub(crate) disc: PathBuf,
+    /// Change the disc even if the system in the machine uses it
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `p2v shutdown`

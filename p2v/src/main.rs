@@ -6,6 +6,7 @@
 mod capture;
 mod cli;
 mod commands;
+mod disc;
 mod error;
 mod launcher;
 mod machine;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Launcher(command) => commands::launcher::run(command),
         Command::Status(args) => commands::status::run(args),
         Command::Screenshot(args) => commands::screenshot::run(args),
+        Command::Disc(args) => commands::disc::run(args),
         Command::Type(args) => commands::type_::run(args),
         Command::Shutdown(args) => commands::shutdown::run(args),
         Command::Completions(args) => commands::completions::run(args),

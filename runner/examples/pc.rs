@@ -5,6 +5,7 @@
 use disk::{BlockDevice, RawFile, ReadAt};
 use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig, WindowConfig};
 use runner::display::{DisplayConfig, DisplayKind};
+use runner::input::Layout;
 use runner::{MachineConfig, run};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -121,7 +122,12 @@ fn main() -> anyhow::Result<()> {
             "--serial" if value == "stdio" => config.serial = SerialConfig::Stdio,
             "--serial" => config.serial = SerialConfig::File(value.into()),
             "--control" => config.control_socket = Some(value.into()),
-            "--window" => config.window = Some(WindowConfig { id: value }),
+            "--window" => {
+                config.window = Some(WindowConfig {
+                    id: value,
+                    keyboard: Layout::default(),
+                })
+            }
             "--vnc" => config.displays.push(DisplayConfig {
                 kind: DisplayKind::Vnc,
                 address: value.parse()?,

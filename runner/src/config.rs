@@ -1,6 +1,7 @@
 //! What a machine is made of, as plain values: the plan that `p2v launch` resolves and the runner carries out.
 
 use crate::display::DisplayConfig;
+use crate::input::Layout;
 use disk::{BlockDevice, ReadAt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub enum SerialConfig {
 pub struct WindowConfig {
     /// By this the desktop knows whose window it is: the name of the desktop entry, without `.desktop`.
     pub id: String,
+    /// The guest's keyboard, on which copied text is typed.
+    pub keyboard: Layout,
 }
 
 /// Everything the runner needs. All of it was opened and checked by the caller.

@@ -6,6 +6,7 @@ mod common;
 use common::{Guest, sector};
 use runner::Outcome;
 use runner::control::{Client, RunState};
+use runner::input::Layout;
 use std::os::unix::fs::FileExt;
 
 #[test]
@@ -43,7 +44,7 @@ fn typed_text_arrives_and_the_screen_shows_what_was_written() {
     let guest = Guest::boot("keyboard", |_, _| {});
     guest.wait_for("READY");
     let mut client = Client::connect(&guest.control()).unwrap();
-    client.type_text("Old PC, 1999!\n").unwrap();
+    client.type_text(&Layout::default(), "Old PC, 1999!\n").unwrap();
     guest.wait_for("Old PC, 1999!");
     guest.wait_for("DONE");
     assert_eq!(guest.end().0.unwrap(), Outcome::PoweredOff);
@@ -61,13 +62,13 @@ fn text_and_pictures_are_on_the_screen() {
     assert_eq!(text.at(9 * 40, 5 * 16 + 8), [0; 3]);
     let lit = (0..16).any(|y| (0..9).any(|x| text.at(x, y) != [0; 3]));
     assert!(lit, "no H in the corner");
-    client.type_text(" ").unwrap();
+    client.type_text(&Layout::default(), " ").unwrap();
     guest.wait_for("PICTURE OK");
     let picture = screenshot(&mut client, &guest);
     let row = picture.height / 2;
     assert_eq!(picture.at(picture.width / 2, row), [0xa8, 0, 0]);
     assert_eq!(picture.at(picture.width / 2, row / 2), [0; 3]);
-    client.type_text(" ").unwrap();
+    client.type_text(&Layout::default(), " ").unwrap();
     assert_eq!(guest.end().0.unwrap(), Outcome::PoweredOff);
 }
 

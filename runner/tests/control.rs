@@ -1,12 +1,17 @@
 //! The control socket against judges that are not ours: our server is driven by a Python script, our client drives
 //! QEMU. (Debian packages: python3, qemu-system-x86.)
 
-use runner::control::{Client, ClientError, Control, Event, Events, RunState, Server, ServerError};
-use runner::input::InputEvent;
+use runner::control::{
+    Client, ClientError, Control, DiscError, DiscStatus, Event, Events, RunState, Server, ServerError,
+};
+use runner::input::{InputEvent, Layout};
 use runner::video::Frame;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +20,7 @@ struct Fake {
     events: Events,
     seen: Mutex<Vec<String>>,
     state: Mutex<RunState>,
+    tablet: AtomicBool,
 }
 
 impl Fake {
@@ -23,6 +29,7 @@ impl Fake {
             events: events.clone(),
             seen: Mutex::default(),
             state: Mutex::new(RunState::Running),
+            tablet: AtomicBool::new(false),
         })
     }
     fn note(&self, what: impl Into<String>) {
@@ -50,9 +57,31 @@ impl Control for Fake {
                 InputEvent::Key { code, down } => format!("{}{code}", if *down { '+' } else { '-' }),
                 InputEvent::Button { name, down } => format!("{}[{name}]", if *down { '+' } else { '-' }),
                 InputEvent::Move { dx, dy } => format!("({dx},{dy})"),
-                InputEvent::Point { x, y } => format!("<{x},{y}>"),
+                InputEvent::Point { x, y } => format!("<{x:?},{y:?}>"),
             });
         }
+    }
+    fn has_absolute_pointer(&self) -> bool {
+        // The guest's driver starts between the first question and the second.
+        self.tablet.swap(true, Ordering::SeqCst)
+    }
+    fn disc(&self) -> Option<DiscStatus> {
+        Some(DiscStatus {
+            inserted: true,
+            locked: true,
+        })
+    }
+    fn set_disc(&self, disc: Option<File>, force: bool) -> Result<(), DiscError> {
+        if !force {
+            return Err(DiscError::Locked);
+        }
+        let mut text = "no disc".to_owned();
+        if let Some(mut file) = disc {
+            text.clear();
+            file.read_to_string(&mut text)?;
+        }
+        self.note(text);
+        Ok(())
     }
     fn power_button(&self) {
         self.note("power");
@@ -85,7 +114,7 @@ fn start(path: &Path) -> (Server, Arc<Fake>, Events) {
 
 /// Asserts, then prints nothing: any failure is a Python exception and an exit status.
 const PYTHON: &str = r#"
-import json, socket, sys
+import json, os, socket, sys
 path, picture = sys.argv[1:]
 def connect():
     s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(path)
@@ -122,6 +151,11 @@ assert ask({'execute': 'input-send-event', 'arguments': {'events': [
     {'type': 'btn', 'data': {'down': True, 'button': 'left'}},
     {'type': 'rel', 'data': {'axis': 'x', 'value': -5}},
     {'type': 'rel', 'data': {'axis': 'y', 'value': 7}}]}})[0] == {'return': {}}
+corner = {'execute': 'input-send-event', 'arguments': {'events': [
+    {'type': 'abs', 'data': {'axis': 'x', 'value': 0}},
+    {'type': 'abs', 'data': {'axis': 'y', 'value': 32767}}]}}
+assert 'error' in ask(corner)[0], 'nobody in the guest understands places yet'
+assert ask(corner)[0] == {'return': {}}
 assert ask({'execute': 'screendump', 'arguments': {'filename': picture, 'format': 'ppm'}})[0] == {'return': {}}
 assert open(picture, 'rb').read() == b'P6\n2 1\n255\n\xff\x00\x00\x00\x80\xff'
 assert 'error' in ask({'execute': 'screendump', 'arguments': {'filename': '/nonexistent/x.png'}})[0]
@@ -129,6 +163,23 @@ other, other_lines = connect()
 json.loads(other_lines.readline())
 other.sendall(b'{"execute":"qmp_capabilities"}')
 json.loads(other_lines.readline())
+drive, = ask({'execute': 'query-block'})[0]['return']
+assert drive['device'] == 'ide1-cd0' and drive['removable'] and drive['locked'] and drive['inserted']['ro'], drive
+change = {'execute': 'blockdev-change-medium', 'arguments': {'id': 'ide1-cd0', 'filename': '/dev/fdset/5', 'force': True}}
+add = {'execute': 'add-fd', 'arguments': {'fdset-id': 5}}
+assert 'error' in ask(add)[0], 'nothing was handed over'
+assert 'error' in ask(change)[0], 'there is no file 5'
+disc = os.memfd_create('disc')
+os.write(disc, b'a disc')
+os.lseek(disc, 0, os.SEEK_SET)
+socket.send_fds(s, [json.dumps(add).encode()], [disc])
+assert json.loads(lines.readline())['return']['fdset-id'] == 5
+assert ask(change)[0] == {'return': {}}
+assert 'error' in ask(change)[0], 'it was used up'
+assert 'error' in ask({'execute': 'blockdev-change-medium', 'arguments': {'device': 'ide1-cd0', 'filename': picture}})[0]
+assert 'error' in ask({'execute': 'eject', 'arguments': {'device': 'floppy0', 'force': True}})[0]
+assert 'locked' in ask({'execute': 'eject', 'arguments': {'device': 'ide1-cd0'}})[0]['error']['desc']
+assert ask({'execute': 'eject', 'arguments': {'device': 'ide1-cd0', 'force': True}})[0] == {'return': {}}
 ask({'execute': 'system_reset'})
 reset = json.loads(other_lines.readline())
 assert reset['event'] == 'RESET' and reset['data'] == {'guest': False, 'reason': 'host-qmp-system-reset'}, reset
@@ -158,7 +209,22 @@ fn python_drives_our_server() {
     assert_eq!(
         fake.seen(),
         [
-            "+ctrl", "+alt", "+delete", "-delete", "-alt", "-ctrl", "+a", "-a", "+[left]", "(-5,0)", "(0,7)", "reset",
+            "+ctrl",
+            "+alt",
+            "+delete",
+            "-delete",
+            "-alt",
+            "-ctrl",
+            "+a",
+            "-a",
+            "+[left]",
+            "(-5,0)",
+            "(0,7)",
+            "<Some(0),None>",
+            "<None,Some(65535)>",
+            "a disc",
+            "no disc",
+            "reset",
             "quit"
         ]
     );
@@ -182,22 +248,25 @@ fn our_client_speaks_to_our_server() {
     client.cont().unwrap();
     client.wait_for_event("STOP", Duration::from_secs(20)).unwrap();
     client.wait_for_event("RESUME", Duration::from_secs(20)).unwrap();
-    client.type_text("aB\n").unwrap();
+    client.type_text(&Layout::default(), "aB\n").unwrap();
     assert_eq!(
         fake.seen(),
         ["+a", "-a", "+shift", "+b", "-b", "-shift", "+ret", "-ret"]
     );
-    assert!(matches!(client.type_text("é"), Err(ClientError::Untypable(_))));
+    assert!(matches!(
+        client.type_text(&Layout::default(), "é"),
+        Err(ClientError::Untypable(_))
+    ));
     assert!(fake.seen().is_empty());
     let picture = dir.path().join("screen.png");
     client.screenshot(&picture).unwrap();
-    let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&picture).unwrap()));
+    let decoder = png::Decoder::new(std::io::BufReader::new(File::open(&picture).unwrap()));
     let mut reader = decoder.read_info().unwrap();
     let mut pixels = [0; 6];
     reader.next_frame(&mut pixels).unwrap();
     assert_eq!(pixels, [0xFF, 0, 0, 0, 0x80, 0xFF]);
     let refused = client.screenshot(Path::new("/nonexistent/x.png")).unwrap_err();
-    assert!(matches!(refused, ClientError::Refused { .. }), "{refused}");
+    assert!(matches!(refused, ClientError::Save { .. }), "{refused}");
     client.shutdown().unwrap();
     client.wait_for_event("POWERDOWN", Duration::from_secs(20)).unwrap();
 
@@ -296,7 +365,7 @@ fn our_client_drives_qemu() {
     client.cont().unwrap();
     client.wait_for_event("RESUME", Duration::from_secs(20)).unwrap();
     assert_eq!(client.status().unwrap(), RunState::Running);
-    client.type_text("Ok, p2v!\n").unwrap();
+    client.type_text(&Layout::default(), "Ok, p2v!\n").unwrap();
     let picture = dir.path().join("screen.png");
     client.screenshot(&picture).unwrap();
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG"));

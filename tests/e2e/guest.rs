@@ -2,6 +2,8 @@
 
 #[path = "guest/desktop.rs"]
 mod desktop;
+#[path = "guest/discs.rs"]
+mod discs;
 
 use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian::{self, Debian, ROOT_PASSWORD};

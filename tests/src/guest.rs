@@ -249,13 +249,8 @@ impl Guest {
     /// If a character has no key, or the control socket refuses.
     pub fn type_keys(&mut self, text: &str) -> Result<()> {
         let mut control = self.control()?;
-        for stroke in runner::control::keystrokes(text)? {
-            let keys = if stroke.shift {
-                vec!["shift", stroke.key]
-            } else {
-                vec![stroke.key]
-            };
-            control.send_key(&keys)?;
+        for stroke in runner::input::Layout::default().keystrokes(text)? {
+            control.send_key(&stroke.keys())?;
         }
         Ok(())
     }
@@ -265,7 +260,12 @@ impl Guest {
     /// # Errors
     /// If the control socket refuses.
     pub fn screenshot(&mut self, file: &Path) -> Result<()> {
-        self.control()?.screenshot(file)
+        self.control()?.screenshot(file)?;
+        // For a look from outside the rig: see also P2V_SERIAL_LOG.
+        if let Some(copy) = std::env::var_os("P2V_SCREEN_COPY") {
+            std::fs::copy(file, copy)?;
+        }
+        Ok(())
     }
 
     /// The text on the screen, which must be in a text mode with the VGA BIOS's font.
@@ -276,10 +276,6 @@ impl Guest {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("screen.png");
         self.screenshot(&file)?;
-        // For a look from outside the rig: see also P2V_SERIAL_LOG.
-        if let Some(copy) = std::env::var_os("P2V_SCREEN_COPY") {
-            std::fs::copy(&file, copy)?;
-        }
         screen::text(&file)
     }
 

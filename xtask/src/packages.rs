@@ -22,6 +22,8 @@ const RUN: &[&str] = &[
     "libxkbcommon0",
     "novnc",
     "seabios",
+    "xkb-data",
+    "xorriso",
 ];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
@@ -77,7 +79,6 @@ const TEST: &[&str] = &[
     "x11-xkb-utils",
     "xdotool",
     "xfsprogs",
-    "xorriso",
     "xvfb",
     "xz-utils",
     "zstd",

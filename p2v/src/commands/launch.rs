@@ -1,19 +1,19 @@
 //! `p2v launch`: resolves a machine folder into what the runner needs, and runs it.
 
 use crate::cli::{BootFrom, LaunchArgs};
+use crate::disc;
 use crate::error::{Failure, Result};
 use crate::launcher;
 use crate::machine::sessions::{self, Session};
 use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc};
-use disk::BlockDevice;
-use disk::ReadAt;
 use disk::qcow2::{Overlay, OverlayOptions};
-use disk::source::Source;
+use disk::{BlockDevice, RawFile};
 use runner::config::{
     BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig, WindowConfig,
 };
 use runner::display::vnc::Password;
 use runner::display::{DisplayConfig, DisplayKind};
+use runner::input::Layout;
 use runner::{Outcome, RunError};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -73,7 +73,7 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
     let bios = read_firmware(BIOS)?;
     let vga_bios = read_firmware(VGA_BIOS)?;
     let cdrom = match &args.disc {
-        Some(path) => open_disc(path)?,
+        Some(path) => open_disc(path, &folder)?,
         None => CdromConfig::Empty,
     };
     let memory = args.memory.unwrap_or(machine.memory);
@@ -99,7 +99,7 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         },
         bios,
         vga_bios,
-        window: window(args, &folder)?,
+        window: window(args, &folder, &machine.keyboard)?,
         displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),
         firmware_log: args.firmware_log.clone(),
@@ -108,12 +108,16 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
 }
 
 /// The window on this computer's desktop.
-fn window(args: &LaunchArgs, folder: &Path) -> Result<Option<WindowConfig>> {
+fn window(args: &LaunchArgs, folder: &Path, keyboard: &str) -> Result<Option<WindowConfig>> {
     if args.headless {
         return Ok(None);
     }
     let id = launcher::id(folder)?;
-    Ok(Some(WindowConfig { id }))
+    let keyboard = Layout::named(keyboard).unwrap_or_else(|error| {
+        eprintln!("warning: {error}; text that is pasted is typed as on a US keyboard");
+        Layout::default()
+    });
+    Ok(Some(WindowConfig { id, keyboard }))
 }
 
 /// The remote screens that were asked for.
@@ -208,16 +212,10 @@ fn geometry(geometry: machine::Geometry) -> Geometry {
     }
 }
 
-fn open_disc(path: &Path) -> Result<CdromConfig> {
-    let disc = Source::open(path)?;
-    if disc.size() == 0 || !disc.size().is_multiple_of(2048) {
-        let what = format!(
-            "{} is no disc image: its size, {} bytes, is no multiple of 2048",
-            path.display(),
-            disc.size()
-        );
-        return Err(Failure::refused(what).advice("Was it downloaded completely?"));
-    }
+fn open_disc(path: &Path, folder: &Path) -> Result<CdromConfig> {
+    let file = disc::open(path, folder)?;
+    let disc = RawFile::from_file(file, false)
+        .map_err(|error| Failure::failed(format!("cannot read the disc {}: {error}", path.display())))?;
     Ok(CdromConfig::Disc(Arc::new(disc)))
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod capture;
 pub(crate) mod completions;
 mod confirm;
 mod control;
+pub(crate) mod disc;
 pub(crate) mod disks;
 pub(crate) mod inspect;
 pub(crate) mod launch;

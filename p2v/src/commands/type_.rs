@@ -2,7 +2,9 @@
 
 use super::control;
 use crate::cli::TypeArgs;
-use crate::error::Result;
+use crate::error::{Failure, Result};
+use crate::machine::Machine;
+use runner::input::Layout;
 use std::time::Duration;
 
 /// How long a chord is held: long enough for a guest that polls the keyboard with its timer.
@@ -10,12 +12,17 @@ const HOLD: Duration = Duration::from_millis(100);
 
 /// Presses the chords, types the text, presses Enter: in this order.
 pub(crate) fn run(args: &TypeArgs) -> Result<()> {
-    let mut client = control::connect_running(&args.machine)?;
+    let (folder, mut client) = control::connect_in(&args.machine)?;
     let failure = |error| control::failure(&error);
+    let layout = match &args.keyboard {
+        Some(name) => Layout::named(name),
+        None => Layout::named(&Machine::load(&folder)?.keyboard),
+    };
+    let layout = layout.map_err(|error| Failure::refused(error.to_string()))?;
     for chord in &args.key {
         client.send_keys(&keys(chord), HOLD).map_err(failure)?;
     }
-    client.type_text(&args.text.join(" ")).map_err(failure)?;
+    client.type_text(&layout, &args.text.join(" ")).map_err(failure)?;
     if args.enter {
         client.send_keys(&["ret"], HOLD).map_err(failure)?;
     }

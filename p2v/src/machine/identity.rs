@@ -59,6 +59,7 @@ pub(crate) fn describe(
         cpus,
         memory,
         rtc: rtc_of(systems),
+        keyboard: "us".to_owned(),
         source: Origin {
             path: info.path.display().to_string(),
             model: info.model.clone(),

@@ -47,6 +47,9 @@ pub(crate) struct Machine {
     pub(crate) memory: u64,
     /// What the hardware clock shows.
     pub(crate) rtc: Rtc,
+    /// Layout of the guest's keyboard, by which text is typed.
+    #[serde(default = "us")]
+    pub(crate) keyboard: String,
     /// Where the capture came from.
     pub(crate) source: Origin,
     /// In the order of the IDE positions.
@@ -57,6 +60,10 @@ pub(crate) struct Machine {
     /// Operating systems that were found.
     #[serde(default)]
     pub(crate) systems: Vec<FoundSystem>,
+}
+
+fn us() -> String {
+    "us".to_owned()
 }
 
 /// What starts the system.

@@ -16,6 +16,11 @@ pub(super) const COMMENTS: &[(&str, &str, &str)] = &[
         "What the clock of the PC shows: \"utc\" (most Linux systems) or \"localtime\" (Windows, DOS).",
     ),
     (
+        "",
+        "keyboard",
+        "Layout that the system expects of its keyboard, for text typed or pasted from outside: \"us\", \"de\", \"fr\" …",
+    ),
+    (
         "source",
         "[source]",
         "Where the capture came from. For your information only.",

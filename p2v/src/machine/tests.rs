@@ -9,6 +9,7 @@ pub(super) fn sample() -> Machine {
         cpus: 1,
         memory: 512,
         rtc: Rtc::Localtime,
+        keyboard: "de".to_owned(),
         source: Origin {
             path: "/dev/sda".to_owned(),
             model: Some("ST3120026A".to_owned()),

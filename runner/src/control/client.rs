@@ -1,10 +1,12 @@
 //! The other end of the socket: what `p2v status`, `screenshot`, `type` and `shutdown` do.
 
 use super::framing::{Framer, Piece};
-use super::{ClientError, RunState, socket, text};
+use super::{ClientError, RunState, handover, screendump, socket};
+use crate::input::Layout;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -68,6 +70,11 @@ impl Client {
         self.stream
             .write_all(line.as_bytes())
             .map_err(|source| self.failed(source))?;
+        self.answer(command)
+    }
+
+    /// Waits for what a command returns.
+    fn answer(&mut self, command: &str) -> Result<Value, ClientError> {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             let mut message = self.read_object(deadline, &format!("answer to `{command}`"), ANSWER_TIMEOUT)?;
@@ -114,11 +121,43 @@ impl Client {
         Ok(servers.iter().map(one).collect())
     }
 
-    /// Has the machine write a PNG of its screen to `path`. A relative path is taken from this process's directory.
+    /// Saves a PNG of the machine's screen as `path`, whole or not at all. This process opens the file: the machine may
+    /// have no right to.
     pub fn screenshot(&mut self, path: &Path) -> Result<(), ClientError> {
-        let path = std::path::absolute(path).map_err(|source| self.failed(source))?;
-        self.execute("screendump", &json!({ "filename": path, "format": "png" }))?;
-        Ok(())
+        screendump::replace(path, |file| {
+            let number = self.hand_over(file.as_fd())?;
+            let filename = format!("/dev/fdset/{number}");
+            self.execute("screendump", &json!({ "filename": filename, "format": "png" }))
+                .map(drop)
+        })
+        .map_err(|source| ClientError::Save {
+            path: path.to_owned(),
+            source,
+        })?
+    }
+
+    /// Puts a disc into the CD-ROM drive: an open image or block device. A tray that the guest has locked opens only by
+    /// `force`.
+    pub fn insert_disc(&mut self, disc: BorrowedFd<'_>, force: bool) -> Result<(), ClientError> {
+        let file = self.hand_over(disc)?;
+        let filename = format!("/dev/fdset/{file}");
+        let arguments = json!({ "device": "ide1-cd0", "filename": filename, "force": force });
+        self.execute("blockdev-change-medium", &arguments).map(drop)
+    }
+
+    /// Takes the disc out of the CD-ROM drive.
+    pub fn eject_disc(&mut self, force: bool) -> Result<(), ClientError> {
+        let arguments = json!({ "device": "ide1-cd0", "force": force });
+        self.execute("eject", &arguments).map(drop)
+    }
+
+    /// Hands an open file over; the number by which the machine knows it.
+    fn hand_over(&mut self, file: BorrowedFd<'_>) -> Result<u64, ClientError> {
+        let message = json!({ "execute": "add-fd" }).to_string() + "\n";
+        handover::send(&self.stream, message.as_bytes(), file).map_err(|source| self.failed(source))?;
+        let answer = self.answer("add-fd")?;
+        let number = answer["fdset-id"].as_u64();
+        number.ok_or_else(|| self.protocol("add-fd returned no number"))
     }
 
     /// Presses the keys (QKeyCode names) together, holds them and releases them.
@@ -129,15 +168,11 @@ impl Client {
         Ok(())
     }
 
-    /// Types a text on a US keyboard at about 25 characters a second. Nothing is typed if a character has no key.
-    pub fn type_text(&mut self, text: &str) -> Result<(), ClientError> {
-        for stroke in text::keystrokes(text)? {
-            let keys: &[&str] = if stroke.shift {
-                &["shift", stroke.key]
-            } else {
-                &[stroke.key]
-            };
-            self.send_keys(keys, TYPING_HOLD)?;
+    /// Types a text on a keyboard with this layout, at about 25 characters a second. Nothing is typed if a character
+    /// has no key.
+    pub fn type_text(&mut self, layout: &Layout, text: &str) -> Result<(), ClientError> {
+        for stroke in layout.keystrokes(text)? {
+            self.send_keys(&stroke.keys(), TYPING_HOLD)?;
             std::thread::sleep(TYPING_HOLD);
         }
         Ok(())

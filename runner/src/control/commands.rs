@@ -1,9 +1,10 @@
 //! The commands of the control socket: JSON in, a call of [`Control`], JSON out.
 //! Names, arguments and answers are those of the QEMU QMP reference manual.
 
-use super::displays;
+use super::handover::Files;
 use super::screendump::{self, Format};
 use super::{Control, RunState};
+use super::{discs, displays};
 use crate::input::{InputEvent, keycodes};
 use crossbeam_channel::Receiver;
 use serde::Deserialize;
@@ -26,13 +27,13 @@ pub(super) fn not_json() -> String {
 }
 
 /// A refused command.
-struct Failure {
+pub(super) struct Failure {
     class: &'static str,
     description: String,
 }
 
 impl Failure {
-    fn generic(description: impl Into<String>) -> Self {
+    pub(super) fn generic(description: impl Into<String>) -> Self {
         Failure {
             class: "GenericError",
             description: description.into(),
@@ -47,17 +48,19 @@ impl Failure {
     }
 }
 
-type Answer = Result<Value, Failure>;
+pub(super) type Answer = Result<Value, Failure>;
 
 /// What one client has said so far.
 pub(super) struct Session<'a> {
-    control: &'a dyn Control,
+    pub(super) control: &'a dyn Control,
+    /// Files that came with its messages.
+    pub(super) files: Files,
     /// Closes when the server stops; interrupts holding keys.
     stopping: &'a Receiver<()>,
     negotiated: bool,
 }
 
-type Handler = fn(&Session<'_>, Value) -> Answer;
+type Handler = fn(&mut Session<'_>, Value) -> Answer;
 
 /// Every command after negotiation; `query-commands` lists them.
 const COMMANDS: &[(&str, Handler)] = &[
@@ -69,6 +72,15 @@ const COMMANDS: &[(&str, Handler)] = &[
     ("query-vnc-servers", |session, _| {
         Ok(displays::servers(&session.control.displays()))
     }),
+    ("query-block", |session, _| {
+        Ok(discs::query(session.control.disc().as_ref()))
+    }),
+    ("add-fd", |session, arguments| session.add_fd(arguments)),
+    ("remove-fd", |session, arguments| session.remove_fd(arguments)),
+    ("blockdev-change-medium", |session, arguments| {
+        session.change_medium(arguments)
+    }),
+    ("eject", |session, arguments| session.eject(arguments)),
     ("screendump", |session, arguments| session.screendump(arguments)),
     ("send-key", |session, arguments| session.send_key(arguments)),
     ("input-send-event", |session, arguments| {
@@ -105,6 +117,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(control: &'a dyn Control, stopping: &'a Receiver<()>) -> Self {
         Session {
             control,
+            files: Files::default(),
             stopping,
             negotiated: false,
         }
@@ -163,7 +176,7 @@ impl<'a> Session<'a> {
         json!({ "running": state == RunState::Running, "status": status })
     }
 
-    fn screendump(&self, arguments: Value) -> Answer {
+    fn screendump(&mut self, arguments: Value) -> Answer {
         /// `device` and `head` choose a screen; there is one.
         #[derive(Deserialize)]
         struct Arguments {
@@ -181,7 +194,14 @@ impl<'a> Session<'a> {
             }
         };
         let frame = self.control.screenshot();
-        screendump::write(&frame, format, &arguments.filename)
+        let handed = arguments.filename.to_str().and_then(Files::number);
+        let written = match handed {
+            Some(number) => {
+                screendump::write_to(&frame, format, &self.files.take(number).ok_or_else(|| no_set(number))?)
+            }
+            None => screendump::write(&frame, format, &arguments.filename),
+        };
+        written
             .map_err(|error| Failure::generic(format!("failed to write {}: {error}", arguments.filename.display())))?;
         Ok(json!({}))
     }
@@ -219,6 +239,12 @@ impl<'a> Session<'a> {
             .into_iter()
             .map(Event::into_input)
             .collect::<Result<_, _>>()?;
+        let places = events.iter().any(|event| matches!(event, InputEvent::Point { .. }));
+        if places && !self.control.has_absolute_pointer() {
+            return Err(Failure::generic(
+                "the guest has no driver for the tablet running: send 'rel' events",
+            ));
+        }
         self.control.input(&events);
         Ok(json!({}))
     }
@@ -229,6 +255,11 @@ fn key(code: &str, down: bool) -> InputEvent {
         code: code.to_owned(),
         down,
     }
+}
+
+/// There is no file of this number.
+pub(super) fn no_set(number: u64) -> Failure {
+    Failure::generic(format!("File descriptor set {number} not found"))
 }
 
 /// QMP's `KeyValue`.
@@ -261,8 +292,11 @@ enum Event {
     Key { key: KeyValue, down: bool },
     Btn { button: String, down: bool },
     Rel { axis: String, value: i32 },
-    Abs {},
+    Abs { axis: String, value: u16 },
 }
+
+/// Largest value of an absolute axis.
+const LAST: u16 = 0x7FFF;
 
 impl Event {
     fn into_input(self) -> Result<InputEvent, Failure> {
@@ -282,16 +316,26 @@ impl Event {
             Event::Rel { axis, value } => match axis.as_str() {
                 "x" => Ok(InputEvent::Move { dx: value, dy: 0 }),
                 "y" => Ok(InputEvent::Move { dx: 0, dy: value }),
-                _ => Err(Failure::generic(format!(
-                    "Parameter 'axis' does not accept value '{axis}'"
-                ))),
+                _ => Err(no_axis(&axis)),
             },
-            Event::Abs {} => Err(Failure::generic("the mouse is relative: send 'rel' events")),
+            Event::Abs { axis, value } => {
+                let place = u32::from(value.min(LAST)) * 65535 / u32::from(LAST);
+                let place = u16::try_from(place).ok();
+                match axis.as_str() {
+                    "x" => Ok(InputEvent::Point { x: place, y: None }),
+                    "y" => Ok(InputEvent::Point { x: None, y: place }),
+                    _ => Err(no_axis(&axis)),
+                }
+            }
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, Failure> {
+fn no_axis(axis: &str) -> Failure {
+    Failure::generic(format!("Parameter 'axis' does not accept value '{axis}'"))
+}
+
+pub(super) fn parse<T: DeserializeOwned>(arguments: Value) -> Result<T, Failure> {
     serde_json::from_value(arguments).map_err(|error| Failure::generic(error.to_string()))
 }
 

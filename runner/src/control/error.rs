@@ -1,6 +1,6 @@
 //! What can go wrong with the control socket, in words for the person at the terminal.
 
-use super::text::UntypableChar;
+use crate::input::UntypableChar;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +45,15 @@ pub enum ClientError {
     #[error("cannot talk to the machine on {}: {source}", path.display())]
     System {
         /// The socket.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        source: io::Error,
+    },
+    /// A picture could not be saved.
+    #[error("cannot write {}: {source}", path.display())]
+    Save {
+        /// Where it was to be.
         path: PathBuf,
         /// The system's error.
         #[source]

@@ -5,25 +5,27 @@
 
 mod client;
 mod commands;
+mod discs;
 mod displays;
 mod error;
 mod events;
 mod framing;
+mod handover;
 mod screendump;
 mod server;
 mod socket;
-mod text;
 
 pub use client::Client;
 pub use error::{ClientError, ServerError};
 pub use events::{Event, Events};
 pub use server::Server;
 pub(crate) use socket::listen;
-pub use text::{Keystroke, UntypableChar, keystrokes};
 
 use crate::display::DisplayStatus;
 use crate::input::InputEvent;
 use crate::video::Frame;
+use std::fs::File;
+use std::io;
 
 /// Whether the virtual processors run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,35 @@ pub enum RunState {
     Paused,
     /// The machine is ending.
     Shutdown,
+}
+
+/// The state of the CD-ROM drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscStatus {
+    /// There is a disc.
+    pub inserted: bool,
+    /// The guest has locked the tray.
+    pub locked: bool,
+}
+
+/// Why a disc could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscError {
+    /// The machine has no drive.
+    #[error("the machine has no CD-ROM drive")]
+    NoDrive,
+    /// The guest uses the disc.
+    #[error(
+        "the tray is locked: the system in the machine uses the disc, and was asked to let go of it; eject it there \
+         (unmount it) and try again, or use force"
+    )]
+    Locked,
+    /// The file is no disc.
+    #[error("this is no disc image: {0} bytes are not a multiple of 2048, the size of a sector")]
+    NoDisc(u64),
+    /// The file cannot be used.
+    #[error("the disc cannot be read: {0}")]
+    System(#[from] io::Error),
 }
 
 /// What the control socket (and later the window and VNC) can ask of a machine. The machine implements it.
@@ -50,6 +81,13 @@ pub trait Control: Send + Sync {
     }
     /// Hands key, button and pointer events to the guest, in order.
     fn input(&self, events: &[InputEvent]);
+    /// Whether the guest listens to a device that tells where the pointer is.
+    fn has_absolute_pointer(&self) -> bool;
+    /// The CD-ROM drive; `None` if there is none.
+    fn disc(&self) -> Option<DiscStatus>;
+    /// Puts a disc (an image, or a block device) into the CD-ROM drive, or takes it out. A guest that has locked the
+    /// tray is asked to let go, unless `force`.
+    fn set_disc(&self, disc: Option<File>, force: bool) -> Result<(), DiscError>;
     /// Presses the power button: the guest decides.
     fn power_button(&self);
     /// Presses the reset button.

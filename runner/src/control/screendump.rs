@@ -1,8 +1,8 @@
-//! Writes a picture of the screen to a file, whole or not at all.
+//! Writes a picture of the screen: to a path, whole or not at all, or to an open file.
 
 use crate::video::Frame;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,14 @@ pub(super) enum Format {
     Ppm,
 }
 
-/// Writes `frame` to `path`: first under a temporary name beside it, then renamed.
+/// Writes `frame` to `path`.
 pub(super) fn write(frame: &Frame, format: Format, path: &Path) -> io::Result<()> {
+    replace(path, |file| write_to(frame, format, file))?
+}
+
+/// Lets `fill` write a file, first under a temporary name beside `path`; what it made takes the place of `path`, unless
+/// it failed.
+pub(super) fn replace<E>(path: &Path, fill: impl FnOnce(&File) -> Result<(), E>) -> io::Result<Result<(), E>> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut temporary = OsString::from(".");
@@ -26,15 +32,20 @@ pub(super) fn write(frame: &Frame, format: Format, path: &Path) -> io::Result<()
     temporary.push(format!(".{}-{serial}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary);
 
-    let written = write_new(frame, format, &temporary).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
+    let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let filled = fill(&file);
+    let ended = match filled {
+        Ok(()) => fs::rename(&temporary, path),
+        Err(_) => fs::remove_file(&temporary),
+    };
+    if ended.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    written
+    ended.map(|()| filled)
 }
 
-fn write_new(frame: &Frame, format: Format, path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+/// Writes `frame` to an open file.
+pub(super) fn write_to(frame: &Frame, format: Format, file: &File) -> io::Result<()> {
     let mut out = BufWriter::new(file);
     match format {
         Format::Png => out.write_all(&frame.to_png()?)?,

@@ -2,10 +2,10 @@
 
 use super::commands::{self, Session};
 use super::framing::{Framer, Piece};
-use super::socket;
 use super::{Control, Events, ServerError};
+use super::{handover, socket};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,8 @@ use std::time::Duration;
 const MAX_CLIENTS: usize = 16;
 /// Lines that wait for a client which does not read. A client that lets more pile up gets no more events.
 const OUTBOX_LINES: usize = 256;
+/// Bytes read at a time.
+const BUFFER: usize = 8192;
 /// How long a client may leave a line unread before it is dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -180,15 +182,14 @@ fn obey(stream: &UnixStream, shared: &Shared, outbox: &Sender<String>) {
     let send = |line: String| outbox.send_timeout(line, WRITE_TIMEOUT).is_ok();
     let mut session = Session::new(&*shared.control, &shared.stopped);
     let mut framer = Framer::default();
-    let mut input = BufReader::new(stream);
+    let mut buffer = vec![0; BUFFER];
     let mut alive = send(commands::greeting());
     while alive {
-        let Ok(bytes) = input.fill_buf() else { return };
-        if bytes.is_empty() {
-            return;
-        }
-        let taken = bytes.len();
-        for byte in bytes {
+        let received = match handover::receive(stream, &mut buffer, &mut session.files) {
+            Ok(0) | Err(_) => return,
+            Ok(received) => received,
+        };
+        for byte in &buffer[..received] {
             let answer = match framer.push(*byte) {
                 Ok(None) => continue,
                 Ok(Some(Piece::Object(message))) => {
@@ -207,6 +208,5 @@ fn obey(stream: &UnixStream, shared: &Shared, outbox: &Sender<String>) {
             };
             alive &= send(answer);
         }
-        input.consume(taken);
     }
 }

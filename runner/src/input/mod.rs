@@ -1,8 +1,9 @@
-//! Keyboard and mouse: the i8042 controller, and the events that front ends send.
+//! Keyboard and mouse: the i8042 controller, the events that front ends send, and the keys that type a text.
 
 mod i8042;
 mod keyboard;
 pub mod keycodes;
+mod layout;
 mod mouse;
 mod translate;
 
@@ -10,6 +11,7 @@ mod translate;
 mod tests;
 
 pub use i8042::{I8042, I8042Lines};
+pub use layout::{Keystroke, Layout, UnknownLayout, UntypableChar};
 
 /// One event from a front end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +37,12 @@ pub enum InputEvent {
         /// Down.
         dy: i32,
     },
-    /// The pointer is at this place: 0 is the left or upper edge of the screen, 65535 the right or lower one. Only
-    /// absolute pointing devices understand it.
+    /// The pointer is at this place: 0 is the left or upper edge of the screen, 65535 the right or lower one; `None`
+    /// where it was before. Only absolute pointing devices understand it.
     Point {
         /// Across.
-        x: u16,
+        x: Option<u16>,
         /// Down.
-        y: u16,
+        y: Option<u16>,
     },
 }

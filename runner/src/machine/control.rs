@@ -3,11 +3,13 @@
 use super::board::Board;
 use super::requests::Request;
 use crate::bus::lock;
-use crate::control::{Control, Event, RunState};
+use crate::control::{Control, DiscError, DiscStatus, Event, RunState};
 use crate::display::{Console, DisplayStatus, Handle};
 use crate::input::InputEvent;
 use crate::kvm::Pages;
 use crate::video::{Frame, Scene};
+use disk::{RawFile, ReadAt};
+use std::fs::File;
 use std::sync::Arc;
 
 /// A handle to the running machine, and to its remote screens.
@@ -26,6 +28,9 @@ impl Console for Front {
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);
     }
+    fn has_absolute_pointer(&self) -> bool {
+        self.0.has_absolute_pointer()
+    }
 }
 
 impl Control for Remote {
@@ -40,6 +45,31 @@ impl Control for Remote {
     }
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);
+    }
+    fn has_absolute_pointer(&self) -> bool {
+        self.0.has_absolute_pointer()
+    }
+    fn disc(&self) -> Option<DiscStatus> {
+        let drive = self.0.ide.cdrom()?;
+        Some(DiscStatus {
+            inserted: drive.has_disc(),
+            locked: drive.is_locked(),
+        })
+    }
+    fn set_disc(&self, disc: Option<File>, force: bool) -> Result<(), DiscError> {
+        let drive = self.0.ide.cdrom().ok_or(DiscError::NoDrive)?;
+        let disc = disc.map(|file| RawFile::from_file(file, false)).transpose()?;
+        if let Some(size) = disc.as_ref().map(ReadAt::size)
+            && (size == 0 || !size.is_multiple_of(2048))
+        {
+            return Err(DiscError::NoDisc(size));
+        }
+        // A locked drive tells the guest that somebody wants the disc.
+        if !force && drive.is_locked() && !drive.press_eject() {
+            return Err(DiscError::Locked);
+        }
+        drive.set_disc(disc.map(|disc| Arc::new(disc) as Arc<dyn ReadAt>));
+        Ok(())
     }
     fn power_button(&self) {
         self.0.power_button();

@@ -10,18 +10,18 @@ pub(super) struct Desktop {
     #[cfg(feature = "window")]
     window: crate::display::window::Window,
     #[cfg(feature = "window")]
-    id: String,
+    config: WindowConfig,
 }
 
 impl Desktop {
     /// Connects to the desktop, if there is to be a window.
     #[cfg(feature = "window")]
     pub(super) fn connect(config: Option<WindowConfig>) -> Result<Option<Self>, RunError> {
-        let Some(WindowConfig { id }) = config else {
+        let Some(config) = config else {
             return Ok(None);
         };
         let window = crate::display::window::Window::connect().map_err(no_window)?;
-        Ok(Some(Desktop { window, id }))
+        Ok(Some(Desktop { window, config }))
     }
 
     /// Says that there are no windows.
@@ -60,9 +60,9 @@ impl Desktop {
                 serve()
             });
             let window = self.window;
-            let id = self.id;
+            let config = self.config;
             // The library panics if the desktop goes away under it.
-            let body = AssertUnwindSafe(|| window.run(name, id, hub, control.clone()).map_err(no_window));
+            let body = AssertUnwindSafe(|| window.run(name, config, hub, control.clone()).map_err(no_window));
             let shown =
                 catch_unwind(body).unwrap_or_else(|_| Err(no_window("the window was lost: the desktop went away")));
             if shown.is_err() {

@@ -1,8 +1,8 @@
 //! Keys of clients that name characters (X keysyms) instead of keys: what a US keyboard would have pressed.
 
-use crate::control::keystrokes;
 use crate::display::Viewer;
-use crate::input::keycodes;
+use crate::input::{Layout, keycodes};
+use std::sync::LazyLock;
 
 /// Keysyms of keys that make no character, and their QKeyCode names
 /// (X Window System Protocol, appendix A; the names in `X11/keysymdef.h`).
@@ -53,8 +53,9 @@ fn find(keysym: u32) -> Option<(&'static str, Option<bool>)> {
     if let Some((_, name)) = NAMED.iter().find(|(known, _)| *known == keysym) {
         return keycodes::find(name).map(|name| (name, None));
     }
+    static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::default);
     let character = char::from_u32(keysym).filter(|character| (' '..='~').contains(character))?;
-    let stroke = *keystrokes(character.encode_utf8(&mut [0; 4])).ok()?.first()?;
+    let stroke = LAYOUT.keystroke(character)?;
     Some((stroke.key, Some(stroke.shift)))
 }
 

@@ -8,6 +8,7 @@ use super::pointer::{Grab, Rests, button};
 use super::surface::Canvas;
 use super::view::{Scaling, View};
 use super::{Message, keys, overlay, scale};
+use crate::config::WindowConfig;
 use crate::control::Control;
 use crate::video::Frame;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const FIRST_SIZE: (u32, u32) = (720, 400);
 
 pub(super) struct App {
     name: String,
-    id: String,
+    config: WindowConfig,
     viewer: Viewer,
     /// A message about a new picture is under way.
     pending: Arc<AtomicBool>,
@@ -63,14 +64,14 @@ struct Shown {
 impl App {
     pub(super) fn new(
         name: String,
-        id: String,
+        config: WindowConfig,
         viewer: Viewer,
         pending: Arc<AtomicBool>,
         control: Arc<dyn Control>,
     ) -> Self {
         App {
             name,
-            id,
+            config,
             viewer,
             pending,
             control,
@@ -99,8 +100,8 @@ impl App {
             .with_title(self.title())
             .with_inner_size(wanted);
         // Both: which of them counts is known to the library only.
-        let attributes = WindowAttributesExtX11::with_name(attributes, &self.id, &self.id);
-        let attributes = WindowAttributesExtWayland::with_name(attributes, &self.id, &self.id);
+        let attributes = WindowAttributesExtX11::with_name(attributes, &self.config.id, &self.config.id);
+        let attributes = WindowAttributesExtWayland::with_name(attributes, &self.config.id, &self.config.id);
         let window = events.create_window(attributes).map_err(|error| error.to_string())?;
         let window = Arc::new(window);
         let mut canvas = Canvas::new(events.owned_display_handle(), window.clone())?;
@@ -302,7 +303,8 @@ impl App {
     fn paste(&mut self) {
         self.viewer.release_all();
         self.typing = None;
-        match paste::copied().and_then(|text| paste::start(&text, self.control.clone())) {
+        let layout = &self.config.keyboard;
+        match paste::copied().and_then(|text| paste::start(&text, layout, self.control.clone())) {
             Ok(typing) => self.typing = Some(typing),
             Err(problem) => self.notice(&problem),
         }

@@ -18,6 +18,7 @@ mod view;
 mod xlib;
 
 use super::{Hub, Viewer};
+use crate::config::WindowConfig;
 use crate::control::Control;
 use app::App;
 use std::sync::Arc;
@@ -81,14 +82,20 @@ impl Window {
         Closer(self.events.create_proxy())
     }
 
-    /// Shows the machine until it ends. `name` is for the title, `id` for the desktop: it finds the entry in its menu by that.
+    /// Shows the machine until it ends. `name` is for the title.
     ///
     /// # Errors
     /// If the desktop goes away.
-    pub fn run(self, name: String, id: String, hub: &Hub, control: Arc<dyn Control>) -> Result<(), WindowError> {
+    pub fn run(
+        self,
+        name: String,
+        config: WindowConfig,
+        hub: &Hub,
+        control: Arc<dyn Control>,
+    ) -> Result<(), WindowError> {
         let pending = Arc::new(AtomicBool::new(false));
         let viewer = subscribe(hub, &self.events, pending.clone());
-        let mut app = App::new(name, id, viewer, pending, control);
+        let mut app = App::new(name, config, viewer, pending, control);
         self.events
             .run_app(&mut app)
             .map_err(|error| WindowError::Lost(error.to_string()))?;

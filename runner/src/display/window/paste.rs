@@ -1,7 +1,7 @@
 //! Text that was copied on this computer, typed on the guest's keyboard.
 
-use crate::control::{Control, Keystroke, keystrokes};
-use crate::input::InputEvent;
+use crate::control::Control;
+use crate::input::{InputEvent, Keystroke, Layout};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -27,18 +27,20 @@ pub(super) fn copied() -> Result<String, String> {
     text.map_err(|error| format!("No text was copied on this computer ({error})."))
 }
 
-/// Begins to type on a US keyboard. Nothing is typed if a character has no key there.
+/// Begins to type on a keyboard with this layout. Nothing is typed if a character has no key there.
 ///
 /// # Errors
 /// Why it cannot be typed, in words.
-pub(super) fn start(text: &str, control: Arc<dyn Control>) -> Result<Typing, String> {
+pub(super) fn start(text: &str, layout: &Layout, control: Arc<dyn Control>) -> Result<Typing, String> {
     let text = text.replace("\r\n", "\n");
     if text.chars().count() > LONGEST {
         return Err(format!(
             "The text is too long to be typed: more than {LONGEST} characters."
         ));
     }
-    let strokes = keystrokes(&text).map_err(|error| format!("Nothing was typed: {error}"))?;
+    let strokes = layout
+        .keystrokes(&text)
+        .map_err(|error| format!("Nothing was typed: {error}"))?;
     let (stop, stopped) = channel();
     let body = move || {
         for stroke in strokes {
@@ -63,8 +65,7 @@ fn events(stroke: &Keystroke, down: bool) -> Vec<InputEvent> {
         code: code.to_owned(),
         down,
     };
-    let shift = stroke.shift.then(|| key("shift"));
-    let mut events: Vec<InputEvent> = shift.into_iter().chain([key(stroke.key)]).collect();
+    let mut events: Vec<InputEvent> = stroke.keys().into_iter().map(key).collect();
     if !down {
         events.reverse();
     }
