@@ -10,6 +10,7 @@ pub mod extent;
 pub mod guestfs;
 pub mod io;
 pub mod layout;
+pub mod lost;
 pub mod lvm;
 pub mod mapping;
 pub mod partition;

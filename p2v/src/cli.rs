@@ -36,6 +36,7 @@ Exit codes:
   3    refused: going on could have lost or mixed up data; nothing was changed
   4    the source could not be read
   5    the target could not be written: full, gone, or not writable
+  6    captured, but the disk could not read some of it: what was lost is printed
   130  interrupted; 143 terminated
 
 The source disk is opened read-only, always. A finished capture is never written to again.";
@@ -189,6 +190,9 @@ pub(crate) struct CaptureArgs {
     /// Copy although the running system writes to the disk: the copy may be inconsistent
     #[arg(long)]
     pub(crate) allow_in_use: bool,
+    /// How often sectors that the disk cannot read are tried again, after everything else was read
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) retries: u32,
     /// Start although the target has far too little room
     #[arg(long)]
     pub(crate) ignore_free_space: bool,

@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     SourceUnreadable = 4,
     /// The target could not be written.
     TargetUnwritable = 5,
+    /// Captured, but not all of it could be read.
+    PartlyLost = 6,
     /// Ctrl-C.
     Interrupted = 130,
     /// SIGTERM or SIGHUP.
@@ -91,9 +93,8 @@ impl Failure {
             format!("{} cannot be read at {where_}: {error}", path.display()),
         )
         .advice(
-            "If `dmesg` shows I/O errors, the disk is failing. This version of p2v cannot capture failing disks yet: \
-             it stops rather than leave a hole nobody knows of. Use the disk as little as possible, rescue it with \
-             `ddrescue` into an image file, and capture that file.",
+            "If `dmesg` shows I/O errors, the disk is failing. Use it as little as possible: every start costs it. `p2v \
+             capture` copies what can still be read of a failing disk, but not when the errors are as this one is.",
         )
     }
 

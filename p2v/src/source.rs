@@ -46,9 +46,10 @@ impl Input {
         let source = Source::open(path)?;
         if source.info().kind == SourceKind::ImageFile {
             let mut head = vec![0; 512.min(usize::try_from(source.size()).unwrap_or(512))];
-            source
-                .read_at(0, &mut head)
-                .map_err(|error| Failure::source_read(path, 0, 512, &error))?;
+            // What cannot be read says nothing: a failing disk behind FUSE looks like a file too.
+            if source.read_at(0, &mut head).is_err() {
+                head.fill(0);
+            }
             if head.starts_with(b"QFI\xfb") {
                 let image = Arc::new(Image::open(path)?);
                 let sector = if looks_like_4k(&*image) { 4096 } else { 512 };
@@ -112,6 +113,14 @@ impl Input {
     pub(crate) fn read_bulk(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match self {
             Input::Disk(source) => source.read_bulk(offset, buf),
+            Input::Qcow2 { image, .. } => image.read_at(offset, buf),
+        }
+    }
+
+    /// Reads single sectors, for places where reads fail.
+    pub(crate) fn read_sectors(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match self {
+            Input::Disk(source) => source.read_sectors(offset, buf),
             Input::Qcow2 { image, .. } => image.read_at(offset, buf),
         }
     }

@@ -107,26 +107,6 @@ fn a_full_target_is_an_error_that_cleans_up() {
 }
 
 #[test]
-fn a_sector_that_cannot_be_read_stops_the_capture_and_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = stale(&folder.path().join("disk.img"), 16);
-    let device = Loop::attach(&file, &["-r"]);
-    // The device keeps its size; what it has lost reads as an I/O error.
-    fs::File::options()
-        .write(true)
-        .open(&file)
-        .unwrap()
-        .set_len(9 * MIB + 8192)
-        .unwrap();
-    let target = folder.path().join("oldpc");
-    let output = start(p2v("capture").arg(&device.0).arg("-o").arg(&target).arg("--quiet"));
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("ddrescue"), "{said}");
-    assert!(!target.exists());
-}
-
-#[test]
 fn an_image_that_shrinks_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk.img");

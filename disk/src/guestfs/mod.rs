@@ -12,6 +12,7 @@ mod volume;
 
 use crate::io::ReadAt;
 use crate::usedmap::VolumeKind;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use guard::catch_panic;
@@ -87,6 +88,12 @@ pub trait GuestFs {
             path: path.to_owned(),
             reason: "this is not supported on this kind of filesystem yet".to_owned(),
         })
+    }
+
+    /// Which ranges of the volume (bytes) hold the contents of a file, however they are stored; empty if they lie inside
+    /// a structure. [`GuestFsError::WrongKind`] for folders. For finding out whose a place is, not for reading.
+    fn occupied(&mut self, path: &str) -> Result<Vec<Range<u64>>, GuestFsError> {
+        Ok(self.place(path)?.data)
     }
 
     /// The whole file, at most `limit` bytes. Symbolic links inside the volume are followed.

@@ -162,6 +162,12 @@ impl Source {
         self.files.read_bulk(offset, buf, self.info.size)
     }
 
+    /// Fills `buf` from `offset` with no more read around it than the disk's sectors: for places where reads fail. The
+    /// address of `buf` must be a multiple of the sector size for reads past the page cache, which else reads whole pages.
+    pub fn read_sectors(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.files.read_sectors(offset, buf, self.info.size)
+    }
+
     /// The parts of an image file that hold data (`SEEK_DATA`/`SEEK_HOLE`): what lies outside reads as zeros.
     /// The whole range for block devices and filesystems that cannot tell.
     pub fn data_extents(&self) -> io::Result<ExtentSet> {

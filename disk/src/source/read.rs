@@ -61,15 +61,41 @@ impl Files {
             return Ok(());
         }
         let offset = offset.saturating_add(done as u64);
-        self.buffered.read_exact_at(rest, offset)?;
-        // A capture reads each byte once: what it leaves in the page cache only drives out what others need.
-        let _ = fadvise(
-            &self.buffered,
-            offset,
-            NonZeroU64::new(rest.len() as u64),
-            Advice::DontNeed,
-        );
+        self.read_uncached(offset, rest)
+    }
+
+    /// As [`read_bulk`](Self::read_bulk), but down to single sectors: what the page cache adds to a read may be what
+    /// cannot be read.
+    pub(super) fn read_sectors(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
+        if !in_bounds(offset, buf.len(), size) {
+            return Err(past_end(offset, buf.len(), size));
+        }
+        let Some(direct) = &self.direct else {
+            return self.read_uncached(offset, buf);
+        };
+        let mut done = 0usize;
+        while let Some(part) = buf.get_mut(done..).filter(|part| !part.is_empty()) {
+            match direct.read_at(part, offset.saturating_add(done as u64)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => done = done.saturating_add(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Not a multiple of the sector (a disk's odd end, a filesystem that wants whole blocks).
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return self.read_uncached(offset.saturating_add(done as u64), part);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
+    }
+
+    /// Through the page cache, leaving nothing in it: a capture reads each byte once, and what it left there would only
+    /// drive out what others need.
+    fn read_uncached(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let result = self.buffered.read_exact_at(buf, offset);
+        let length = NonZeroU64::new(buf.len() as u64);
+        let _ = fadvise(&self.buffered, offset, length, Advice::DontNeed);
+        result
     }
 
     /// Reads as much of `buf` as can go past the page cache, from its start; returns how many bytes that were.

@@ -1,18 +1,26 @@
 //! Carrying a plan out: the folder, the pipeline, and the steps that make the result count.
 
-use super::checksums::ChecksumWriter;
+use super::checksums::{ChecksumWriter, add_late};
+use super::lost::Lost;
 use super::progress::Progress;
-use super::{Plan, mapfile, pipeline};
+use super::rescue::map::StatusMap;
+use super::{Plan, mapfile, pipeline, rescue};
 use crate::error::{Failure, Result};
-use crate::machine::{CHECKSUMS, DISK, MACHINE, MAP, NewFolder, library};
+use crate::machine::{CHECKSUMS, DISK, LOST, MACHINE, MAP, NewFolder, RESCUED, library};
 use crate::report;
 use crate::signals::Stop;
+use crate::source::Input;
+use blake3::Hash;
+use disk::ExtentSet;
 use disk::qcow2::{DEFAULT_CLUSTER_BITS, Summary, Writer, WriterOptions};
+use disk::source::Source;
+use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a capture came to.
@@ -30,6 +38,8 @@ pub(crate) struct Outcome {
     image_bytes: u64,
     /// Chunks of the disk that hold anything but zeros.
     chunks_with_data: usize,
+    /// What the disk could not read.
+    pub(crate) lost: Lost,
     /// Wall time.
     seconds: f64,
     /// The most memory that this process had, as the kernel counted it; 0 if it does not say.
@@ -44,16 +54,29 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
     let mut folder = NewFolder::create(&plan.folder)?;
     let image = folder.start_file(DISK);
     let list = folder.start_file(CHECKSUMS);
+    let kept = folder.start_file(RESCUED);
+    let late_list = folder.start_file(LATE);
     let progress = Progress::new("Copying", plan.read.bytes(), quiet);
-    let copied = copy(plan, &image, &list, &progress, stop);
+    let files = Files {
+        image: &image,
+        list: &list,
+        kept: &kept,
+        late_list: &late_list,
+    };
+    let copied = copy(plan, &files, &progress, stop);
     // A message must not run into the bar.
     let time = progress.finish();
-    let (chunks_with_data, summary) = copied?;
+    let (chunks_with_data, summary, map) = copied?;
     let image_bytes = summary.file_size;
 
     folder.complete_file(DISK)?;
     folder.complete_file(CHECKSUMS)?;
-    folder.write_file(MAP, mapfile::text(plan.info.size, &plan.used).as_bytes())?;
+    let text = mapfile::text(plan.info.size, &plan.used, &map);
+    folder.write_file(MAP, text.as_bytes())?;
+    let lost = Lost::find(&map.lost(), &plan.layout, &plan.folder.join(DISK));
+    if !lost.is_empty() {
+        folder.write_file(LOST, lost.text().as_bytes())?;
+    }
     folder.sync()?;
     check_source(plan)?;
     stop.check()?;
@@ -65,56 +88,93 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
         folder: plan.folder.clone(),
         disk_bytes: plan.info.size,
         used_bytes: plan.used.bytes(),
-        read_bytes: plan.read.bytes(),
+        read_bytes: plan.read.bytes().saturating_sub(map.lost().bytes()),
         image_bytes,
         chunks_with_data,
+        lost,
         seconds: time.as_secs_f64(),
         peak_memory_bytes: peak_memory(),
         time,
     })
 }
 
-/// Writes image and checksums and syncs both. The answer is how many chunks hold data, and what the image holds.
-fn copy(plan: &Plan, image: &Path, list: &Path, progress: &Progress, stop: &Stop) -> Result<(usize, Summary)> {
-    let failed = |error| pipeline::write_failure(image, error);
-    let list_failed = |error| Failure::target_write(list, &error);
+/// The list of checksums while it is written again.
+const LATE: &str = "disk0.blake3.new";
+
+/// The files of a capture in the making.
+struct Files<'a> {
+    image: &'a Path,
+    list: &'a Path,
+    /// What was read late.
+    kept: &'a Path,
+    late_list: &'a Path,
+}
+
+/// Writes image and checksums and syncs both. The answer is how many chunks hold data, what the image holds, and what
+/// became of the places where the disk failed.
+fn copy(plan: &Plan, files: &Files<'_>, progress: &Progress, stop: &Stop) -> Result<(usize, Summary, StatusMap)> {
+    let failed = |error| pipeline::write_failure(files.image, error);
+    let list_failed = |error| Failure::target_write(files.list, &error);
     let options = WriterOptions {
         virtual_size: plan.info.size,
         cluster_bits: DEFAULT_CLUSTER_BITS,
         compression: plan.compression,
     };
-    let mut writer = Writer::create(image, options).map_err(failed)?;
-    let file = File::create_new(list).map_err(list_failed)?;
+    let mut writer = Writer::create(files.image, options).map_err(failed)?;
+    let file = File::create_new(files.list).map_err(list_failed)?;
     let mut checksums = ChecksumWriter::new(BufWriter::new(file), plan.info.size).map_err(list_failed)?;
-    pipeline::run(
-        &plan.input,
-        &plan.read,
-        pipeline::Target {
-            writer: &mut writer,
-            image,
-            cluster_bits: DEFAULT_CLUSTER_BITS,
-            checksum: &mut |index, hash| checksums.push(index, hash).map_err(list_failed),
-        },
-        progress,
-        stop,
-    )?;
-    progress.note("writing it out");
-    let summary = writer.finish().map_err(failed)?;
-    let chunks = checksums.count();
+    let target = pipeline::Target {
+        writer: &mut writer,
+        image: files.image,
+        cluster_bits: DEFAULT_CLUSTER_BITS,
+        checksum: &mut |index, hash| checksums.push(index, hash).map_err(list_failed),
+    };
+    let left = pipeline::run(&plan.input, &plan.read, target, progress, stop)?;
+    let mut chunks = checksums.count();
     let file = checksums.finish().map_err(list_failed)?;
     file.get_ref().sync_all().map_err(list_failed)?;
-    Ok((chunks, summary))
+
+    let mut map = StatusMap::default();
+    if !left.is_empty() {
+        map = rescue::run(&plan.input, &left, files.kept, plan.retries, progress, stop)?;
+        progress.note("compressing what was read late");
+        let late = append_late(files, &mut writer, &left, stop)?;
+        chunks = add_late(files.list, files.late_list, &late)?;
+        let _ = std::fs::remove_file(files.kept);
+    }
+    progress.note("writing it out");
+    let summary = writer.finish().map_err(failed)?;
+    Ok((chunks, summary, map))
+}
+
+/// Appends what was read late to the image; the answer is the checksums of its chunks.
+fn append_late(files: &Files<'_>, writer: &mut Writer, left: &ExtentSet, stop: &Stop) -> Result<Vec<(u64, Hash)>> {
+    let kept = Input::Disk(Arc::new(Source::open(files.kept)?));
+    let mut late = Vec::new();
+    let target = pipeline::Target {
+        writer,
+        image: files.image,
+        cluster_bits: DEFAULT_CLUSTER_BITS,
+        checksum: &mut |index, hash| {
+            late.push((index, hash));
+            Ok(())
+        },
+    };
+    let counted = Progress::new("", 0, true);
+    let unreadable = pipeline::run(&kept, left, target, &counted, stop)?;
+    // The same message as for any other failure of the target: what was kept there is not the disk's fault.
+    if !unreadable.is_empty() {
+        let error = io::Error::from_raw_os_error(Errno::IO.raw_os_error());
+        return Err(Failure::target_write(files.kept, &error));
+    }
+    Ok(late)
 }
 
 /// Notices an image file that changed its size while it was read.
 fn check_source(plan: &Plan) -> Result<()> {
     let now = std::fs::metadata(&plan.info.path).map(|meta| meta.len());
     match now {
-        Ok(size)
-            if plan.info.path.is_file()
-                && matches!(plan.input, crate::source::Input::Disk(_))
-                && size != plan.info.size =>
-        {
+        Ok(size) if plan.info.path.is_file() && matches!(plan.input, Input::Disk(_)) && size != plan.info.size => {
             let what = format!(
                 "{} changed while it was copied: it had {} bytes and has {size} now",
                 plan.info.path.display(),
@@ -150,6 +210,10 @@ impl Outcome {
         );
         let ratio = read as f64 / image.max(1) as f64;
         let _ = writeln!(text, "Written  {} ({ratio:.2} : 1)", report::size(image));
+        if !self.lost.is_empty() {
+            text.push_str(&self.lost.text());
+            let _ = writeln!(text, "This list is in {folder}/{LOST} too.");
+        }
         let machine = library::word(&self.folder);
         let _ = writeln!(text, "The machine is in {folder}. Next:");
         let _ = writeln!(text, "  p2v verify {machine}    check it");

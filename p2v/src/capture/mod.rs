@@ -1,12 +1,16 @@
-//! Capture: command line → [`plan`] → [`pipeline`] (read, encode, append) → machine folder → report.
+//! Capture: command line → [`plan`] → [`pipeline`] (read, encode, append) → [`rescue`] of what the disk could not read →
+//! machine folder → report.
 
 mod buffer;
 pub(crate) mod checksums;
 mod finish;
+mod lost;
 pub(crate) mod mapfile;
+mod media;
 mod pipeline;
 mod plan;
 pub(crate) mod progress;
+pub(crate) mod rescue;
 mod target;
 
 pub(crate) use buffer::Buffer;

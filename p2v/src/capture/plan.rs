@@ -26,6 +26,7 @@ pub(crate) struct Request {
     allow_in_use: bool,
     ignore_free_space: bool,
     from_other_pc: bool,
+    retries: u32,
 }
 
 impl Request {
@@ -49,6 +50,7 @@ impl Request {
             allow_in_use: args.allow_in_use,
             ignore_free_space: args.ignore_free_space,
             from_other_pc: args.from_other_pc,
+            retries: args.retries,
         })
     }
 }
@@ -63,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     /// How the image is compressed.
     pub(crate) compression: Compression,
+    /// How often sectors that cannot be read are tried again.
+    pub(crate) retries: u32,
     /// What is on the disk.
     pub(crate) layout: DiskLayout,
     /// Everything the image holds: the used ranges, rounded outwards.
@@ -141,6 +145,7 @@ impl Plan {
             info,
             folder,
             compression: request.compression,
+            retries: request.retries,
             layout,
             used,
             read,

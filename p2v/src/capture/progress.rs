@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// A disk that has not answered for so long is waited for in words.
+pub(crate) const STUCK: Duration = Duration::from_secs(3);
+
 /// Counts bytes of work.
 pub(crate) struct Progress {
     what: &'static str,
@@ -17,6 +20,8 @@ pub(crate) struct Progress {
     done: AtomicU64,
     started: Instant,
     display: Display,
+    /// What [`note`](Progress::note) said last, and whether something else is shown in its place.
+    noted: Mutex<(&'static str, bool)>,
 }
 
 enum Display {
@@ -44,6 +49,7 @@ impl Progress {
             done: AtomicU64::new(0),
             started,
             display,
+            noted: Mutex::default(),
         }
     }
 
@@ -65,10 +71,44 @@ impl Progress {
 
     /// Shows what is done after the counted work.
     pub(crate) fn note(&self, text: &'static str) {
+        if let Ok(mut noted) = self.noted.lock() {
+            *noted = (text, false);
+        }
         match &self.display {
             Display::Bar(bar) => bar.set_message(text),
             Display::Lines(_) => eprintln!("{}: {text}", self.what),
             Display::Nothing => {}
+        }
+    }
+
+    /// The disk has not answered for `time`. To be called again and again while that is so.
+    pub(crate) fn waiting(&self, time: Duration) {
+        let text = format!("waiting for the disk for {} s", time.as_secs());
+        match &self.display {
+            Display::Bar(bar) => {
+                if let Ok(mut noted) = self.noted.lock() {
+                    noted.1 = true;
+                }
+                bar.set_message(text);
+            }
+            Display::Lines(last) => {
+                let Ok(mut last) = last.try_lock() else { return };
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    eprintln!("{}: {text}", self.what);
+                }
+            }
+            Display::Nothing => {}
+        }
+    }
+
+    /// The disk has answered.
+    pub(crate) fn not_waiting(&self) {
+        let Display::Bar(bar) = &self.display else { return };
+        let Ok(mut noted) = self.noted.lock() else { return };
+        if noted.1 {
+            bar.set_message(noted.0);
+            noted.1 = false;
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::capture::{Plan, Request, carry_out};
 use crate::cli::CaptureArgs;
-use crate::error::{Result, print, print_json};
+use crate::error::{Exit, Failure, Result, print, print_json};
+use crate::report;
 use crate::signals::Stop;
 
 /// Captures, or with `--dry-run` says what it would do.
@@ -26,8 +27,19 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<()> {
     let stop = Stop::on_signals()?;
     let outcome = carry_out(&plan, quiet, &stop)?;
     if args.json {
-        print_json(&outcome)
+        print_json(&outcome)?;
     } else {
-        print(&outcome.text())
+        print(&outcome.text())?;
     }
+    if outcome.lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::PartlyLost,
+        format!(
+            "{} could not be read; everything else is in the capture",
+            report::size(outcome.lost.bytes())
+        ),
+    )
+    .advice("Do not throw the disk away yet: `--retries 3` in a new capture may read more of it."))
 }

@@ -2,6 +2,7 @@
 
 use crate::capture::checksums::Checksums;
 use crate::capture::mapfile;
+use crate::capture::rescue::map::Status;
 use crate::cli::VerifyArgs;
 use crate::error::{Failure, Result, print, print_json};
 use crate::machine::{self, CHECKSUMS, MAP, Machine};
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     let wrong = check_image(&image, &path, &checksums, quiet, &stop)?;
     let differing = match &source {
         Some(source) => {
-            let copied = mapfile::load(&folder.join(MAP), checksums.size)?;
+            let copied = mapfile::load(&folder.join(MAP), checksums.size)?.having(Status::Finished);
             let found = compare_with_source(&image, &copied, checksums.size, source, quiet, &stop);
             Some(found?)
         }

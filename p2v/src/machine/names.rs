@@ -10,6 +10,10 @@ pub(crate) const DISK: &str = "disk0.qcow2";
 pub(crate) const CHECKSUMS: &str = "disk0.blake3";
 /// What was read and what was not.
 pub(crate) const MAP: &str = "disk0.map";
+/// What the disk could not read, in words; there only if something was lost.
+pub(crate) const LOST: &str = "disk0.lost.txt";
+/// What was read late of a failing disk, raw, while it is captured.
+pub(crate) const RESCUED: &str = "disk0.rescued";
 /// What `p2v adapt` changed.
 pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
 /// The record of that.
@@ -55,11 +59,13 @@ pub(crate) fn ephemeral_pid(file: &OsStr) -> Option<u32> {
 
 /// Whether p2v makes files of this name in machine folders, finished or not.
 pub(crate) fn is_ours(file: &OsStr) -> bool {
-    const FIXED: [&str; 8] = [
+    const FIXED: [&str; 10] = [
         MACHINE,
         DISK,
         CHECKSUMS,
         MAP,
+        LOST,
+        RESCUED,
         ADAPTED,
         ADAPTED_RECORD,
         NOW,

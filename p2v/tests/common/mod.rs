@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses some of them
 
 pub(crate) mod desktop;
+pub(crate) mod failing;
 pub(crate) mod kills;
 pub(crate) mod library;
 pub(crate) mod running;

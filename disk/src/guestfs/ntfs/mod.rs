@@ -21,6 +21,7 @@ use super::{GuestFs, GuestFsError, Placement, components, read_growing};
 use crate::io::ReadAt;
 use index::Entry;
 use record::{Record, kind};
+use std::ops::Range;
 use std::sync::Arc;
 use stream::Stream;
 use table::Table;
@@ -83,6 +84,27 @@ impl GuestFs for NtfsVolume {
         self.with(path, 0, |table, volume, file| {
             let data = data(table, volume, file, path)?;
             place(table, volume, file, &data, path)
+        })
+    }
+
+    fn occupied(&mut self, path: &str) -> Result<Vec<Range<u64>>, GuestFsError> {
+        self.with(path, 0, |table, volume, file| {
+            if file.is_folder() {
+                return Err(wrong_kind(path, "a regular file"));
+            }
+            let mut ranges = Vec::new();
+            // Some of the filesystem's own files are nothing but indexes.
+            let contents = table.stream(volume, file, kind::DATA, "")?;
+            let compressed = table.stream(volume, file, kind::DATA, "WofCompressedData")?;
+            for stream in [contents, compressed].into_iter().flatten() {
+                let extents = stream.clusters().map_or(&[][..], |(extents, _)| extents);
+                for (range, place) in extents {
+                    let start = place.unwrap_or(u64::MAX);
+                    let end = start.checked_add(range.end.saturating_sub(range.start));
+                    ranges.extend(end.map(|end| start..end));
+                }
+            }
+            Ok(ranges)
         })
     }
 

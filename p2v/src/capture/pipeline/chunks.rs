@@ -20,16 +20,16 @@ pub(super) struct Chunk {
 }
 
 /// The chunks of a set of ranges.
-pub(super) struct Chunks<'a> {
-    set: &'a ExtentSet,
+pub(super) struct Chunks {
+    set: ExtentSet,
     size: u64,
     position: u64,
     sequence: u64,
 }
 
-impl<'a> Chunks<'a> {
+impl Chunks {
     /// Of a disk of `size` bytes.
-    pub(super) fn new(set: &'a ExtentSet, size: u64) -> Self {
+    pub(super) fn new(set: ExtentSet, size: u64) -> Self {
         Chunks {
             set,
             size,
@@ -39,7 +39,7 @@ impl<'a> Chunks<'a> {
     }
 }
 
-impl Iterator for Chunks<'_> {
+impl Iterator for Chunks {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn nothing_to_read_makes_no_chunks() {
-        assert_eq!(Chunks::new(&ExtentSet::new(), 1 << 44).count(), 0);
+        assert_eq!(Chunks::new(ExtentSet::new(), 1 << 44).count(), 0);
     }
 
     proptest! {
@@ -82,7 +82,7 @@ mod tests {
         fn chunks_hold_exactly_the_set(ranges in prop::collection::vec((0u64..40 << 20, 1u64..5 << 20), 0..20)) {
             let size = 45 << 20;
             let set: ExtentSet = ranges.into_iter().map(|(start, len)| start..start + len).collect();
-            let chunks: Vec<_> = Chunks::new(&set, size).collect();
+            let chunks: Vec<_> = Chunks::new(set.clone(), size).collect();
             let mut back = ExtentSet::new();
             for (i, chunk) in chunks.iter().enumerate() {
                 prop_assert_eq!(chunk.sequence, i as u64);

@@ -3,13 +3,17 @@
 //!
 //! A ticket goes with every chunk from before it is read until it is appended. There is a fixed number of them, so
 //! memory is bounded, and the chunk that the appender waits for always has one, so nothing can lock up.
+//!
+//! What a failing disk cannot read is left out and handed back; [`rescue`](super::rescue) cares for it. The threads are
+//! not waited for: one may hang in a read that never ends, and a person must be able to give up all the same.
 
 mod chunks;
+mod front;
 mod reader;
 mod worker;
 
 use super::Buffer;
-use super::progress::Progress;
+use super::progress::{Progress, STUCK};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
@@ -18,9 +22,10 @@ use chunks::{Chunk, Chunks};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use disk::ExtentSet;
 use disk::qcow2::{EncodedCluster, Qcow2Error, Writer};
+use front::Front;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -45,6 +50,19 @@ struct Done {
     clusters: Vec<(u64, EncodedCluster)>,
 }
 
+impl Done {
+    /// A chunk that is left for later.
+    fn nothing(chunk: &Chunk) -> Self {
+        Done {
+            sequence: chunk.sequence,
+            index: chunk.index,
+            read: 0,
+            hash: None,
+            clusters: Vec::new(),
+        }
+    }
+}
+
 /// Where the pipeline ends.
 pub(super) struct Target<'a> {
     /// Takes the clusters, in ascending order.
@@ -57,72 +75,78 @@ pub(super) struct Target<'a> {
     pub(super) checksum: &'a mut dyn FnMut(u64, Hash) -> Result<()>,
 }
 
-/// Copies `read` (bytes, a subset of what the image holds) from `input` to `target`.
+/// Copies `read` (bytes, a subset of what the image holds) from `input` to `target`. The answer is what was left out
+/// because the disk could not read it, or lies behind such a place, or behind one that it read slowly.
 pub(super) fn run<'a>(
     input: &Input,
     read: &ExtentSet,
     target: Target<'a>,
     progress: &'a Progress,
     stop: &Stop,
-) -> Result<()> {
+) -> Result<ExtentSet> {
     let workers = thread::available_parallelism()
         .map_or(1, std::num::NonZero::get)
         .min(MAX_WORKERS);
-    let info = input.info();
-    let chunks = Mutex::new(Chunks::new(read, info.size));
-    let (ticket_in, ticket_out) = unbounded();
+    let size = input.info().size;
+    let front = Front::new(Chunks::new(read.clone(), size), size, READERS);
+    let front = Arc::new(Mutex::new(front));
+    let (tickets, ticket_out) = unbounded();
     let (filled_in, filled_out) = unbounded::<(Chunk, Buffer)>();
     let (spare_in, spare_out) = unbounded();
     let (done_in, done_out) = unbounded();
     for _ in 0..READERS + 2 * workers {
-        let _ = ticket_in.send(());
+        let _ = tickets.send(());
     }
     let encoders = (0..workers)
         .map(|_| target.writer.encoder())
         .collect::<std::result::Result<Vec<_>, _>>()?;
+    for number in 0..READERS {
+        let reader = reader::Reader {
+            number,
+            input: input.clone(),
+            front: Arc::clone(&front),
+            tickets: ticket_out.clone(),
+            spare: spare_out.clone(),
+            filled: filled_in.clone(),
+            done: done_in.clone(),
+        };
+        thread::spawn(move || reader.run());
+    }
+    for encoder in encoders {
+        let worker = worker::Worker {
+            encoder,
+            cluster_bits: target.cluster_bits,
+            filled: filled_out.clone(),
+            spare: spare_in.clone(),
+            done: done_in.clone(),
+        };
+        thread::spawn(move || worker.run());
+    }
+    // Only the threads hold these now: each channel closes when the threads before it are through. Leaving by an error
+    // drops the two that are left: readers and workers notice and end.
+    drop((ticket_out, filled_in, filled_out, spare_in, spare_out, done_in));
 
-    thread::scope(|scope| {
-        for _ in 0..READERS {
-            let reader = reader::Reader {
-                input,
-                path: &info.path,
-                sector: info.logical_sector,
-                chunks: &chunks,
-                tickets: ticket_out.clone(),
-                spare: spare_out.clone(),
-                filled: filled_in.clone(),
-                done: done_in.clone(),
-            };
-            scope.spawn(move || reader.run());
-        }
-        for encoder in encoders {
-            let worker = worker::Worker {
-                encoder,
-                cluster_bits: target.cluster_bits,
-                filled: filled_out.clone(),
-                spare: spare_in.clone(),
-                done: done_in.clone(),
-            };
-            scope.spawn(move || worker.run());
-        }
-        // Only the threads hold these now: each channel closes when the threads before it are through.
-        drop((ticket_out, filled_in, filled_out, spare_in, spare_out, done_in));
-
-        // Owned here, so that leaving by an error drops them: readers and workers notice and end, and the scope with them.
-        let (tickets, done_out) = (ticket_in, done_out);
-        let mut appender = Appender::new(target, progress);
-        loop {
-            stop.check()?;
-            let done: Done = match done_out.recv_timeout(POLL) {
-                Ok(done) => done?,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
-            for _ in 0..appender.take(done)? {
-                let _ = tickets.send(());
+    let mut appender = Appender::new(target, progress);
+    loop {
+        stop.check()?;
+        let done: Done = match done_out.recv_timeout(POLL) {
+            Ok(done) => done?,
+            Err(RecvTimeoutError::Timeout) => {
+                let waiting = front.lock().unwrap_or_else(PoisonError::into_inner).waiting();
+                if waiting >= STUCK {
+                    progress.waiting(waiting);
+                }
+                continue;
             }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        progress.not_waiting();
+        for _ in 0..appender.take(done)? {
+            let _ = tickets.send(());
         }
-    })
+    }
+    let front = front.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(front.deferred().clone())
 }
 
 /// Brings chunks into ascending order and appends them.

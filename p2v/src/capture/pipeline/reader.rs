@@ -1,56 +1,80 @@
 //! Reading chunks: what is not used reads as zeros, whatever the disk holds there.
 
-use super::chunks::{Chunk, Chunks};
+use super::chunks::Chunk;
+use super::front::Front;
 use super::{Done, worker};
-use crate::capture::Buffer;
+use crate::capture::{Buffer, media};
 use crate::error::{Failure, Result};
 use crate::source::Input;
 use crossbeam_channel::{Receiver, Sender};
+use std::io;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Gaps up to this many bytes are read over: one request costs more than the bytes.
 const READ_OVER: usize = 64 << 10;
 
 /// One reading thread.
-pub(super) struct Reader<'a> {
-    pub(super) input: &'a Input,
-    pub(super) path: &'a Path,
-    pub(super) sector: u32,
-    pub(super) chunks: &'a Mutex<Chunks<'a>>,
+pub(super) struct Reader {
+    /// Which one it is.
+    pub(super) number: usize,
+    pub(super) input: Input,
+    pub(super) front: Arc<Mutex<Front>>,
     pub(super) tickets: Receiver<()>,
     pub(super) spare: Receiver<Buffer>,
     pub(super) filled: Sender<(Chunk, Buffer)>,
     pub(super) done: Sender<Result<Done>>,
 }
 
-impl Reader<'_> {
-    /// Reads until there is no chunk left, nobody takes them any more, or a read fails.
+impl Reader {
+    /// Reads until there is no chunk left, nobody takes them any more, or the disk is gone. Chunks that the disk cannot
+    /// read are left for later.
     pub(super) fn run(self) {
         let _guard = worker::PanicGuard(&self.done);
         while self.tickets.recv().is_ok() {
             // The ticket comes first: chunks are begun in ascending order, so the lowest one always has a ticket.
-            let next = self.chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(chunk) = next else { return };
-            let mut buffer = self.spare.try_recv().unwrap_or_else(|_| Buffer::new());
-            if let Err(failure) = self.fill(&chunk, buffer.bytes_mut()) {
-                let _ = self.done.send(Err(failure));
-                return;
+            let next = self.front().next(self.number);
+            let Some((chunk, now)) = next else { return };
+            if !now {
+                if self.done.send(Ok(Done::nothing(&chunk))).is_err() {
+                    return;
+                }
+                continue;
             }
-            if self.filled.send((chunk, buffer)).is_err() {
+            let mut buffer = self.spare.try_recv().unwrap_or_else(|_| Buffer::new());
+            let passed_on = match self.fill(&chunk, buffer.bytes_mut()) {
+                Ok(()) => {
+                    self.front().good(self.number, &chunk);
+                    self.filled.send((chunk, buffer)).is_ok()
+                }
+                Err((_, error)) if media::is_media_error(&self.input, &error) => {
+                    self.front().bad(self.number, &chunk);
+                    self.done.send(Ok(Done::nothing(&chunk))).is_ok()
+                }
+                Err((offset, error)) => {
+                    let info = self.input.info();
+                    let failure = Failure::source_read(&info.path, offset, info.logical_sector, &error);
+                    let _ = self.done.send(Err(failure));
+                    false
+                }
+            };
+            if !passed_on {
                 return;
             }
         }
     }
 
-    fn fill(&self, chunk: &Chunk, bytes: &mut [u8]) -> Result<()> {
+    fn front(&self) -> MutexGuard<'_, Front> {
+        self.front.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error comes with where the read began.
+    fn fill(&self, chunk: &Chunk, bytes: &mut [u8]) -> std::result::Result<(), (u64, io::Error)> {
         for span in spans(&chunk.ranges) {
             let offset = chunk.offset.saturating_add(span.start as u64);
-            let end = span.end;
             self.input
                 .read_bulk(offset, &mut bytes[span])
-                .map_err(|error| self.failure(offset, chunk, end, &error))?;
+                .map_err(|error| (offset, error))?;
         }
         let mut at = 0;
         for range in &chunk.ranges {
@@ -59,22 +83,6 @@ impl Reader<'_> {
         }
         bytes[at..].fill(0);
         Ok(())
-    }
-
-    /// Finds the first unreadable sector of a span, so that the message names it and not the start of a long read.
-    fn failure(&self, offset: u64, chunk: &Chunk, end: usize, error: &std::io::Error) -> Failure {
-        let step = self.sector.max(512);
-        let mut sector = vec![0; usize::try_from(step).unwrap_or(512)];
-        let end = chunk.offset.saturating_add(end as u64);
-        let mut at = offset;
-        while at < end {
-            let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(sector.len());
-            if let Err(error) = self.input.read_bulk(at, &mut sector[..length]) {
-                return Failure::source_read(self.path, at, self.sector, &error);
-            }
-            at = at.saturating_add(u64::from(step));
-        }
-        Failure::source_read(self.path, offset, self.sector, error)
     }
 }
 

@@ -1,0 +1,141 @@
+//! Disks that fail: what can be read is read, what is lost is what ddrescue loses too, and the right files are named.
+
+mod common;
+
+use common::failing::{FailingDisk, bad_in, lost_to_ddrescue};
+use common::*;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Captures a disk of which some is lost, which is exit code 6; the result is what `--json` prints.
+fn capture_in_part(disk: &Path, machine: &Path, more: &[&str]) -> serde_json::Value {
+    let output = start(p2v("capture").arg(disk).arg("-o").arg(machine).arg("--json").args(more));
+    assert_eq!(output.status.code(), Some(6), "{}", errors(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A copy of `disk` with zeros in `lost`.
+fn with_zeros(disk: &Path, lost: &[Range<u64>], to: &Path) {
+    fs::copy(disk, to).unwrap();
+    for range in lost {
+        put(to, range.start, &vec![0; (range.end - range.start) as usize]);
+    }
+}
+
+/// The image is the disk but for what was lost, by qemu-img; checksums and map agree with it.
+fn judge_in_part(disk: &Path, lost: &[Range<u64>], machine: &Path, scratch: &Path) {
+    let zeroed = scratch.join("zeroed.img");
+    with_zeros(disk, lost, &zeroed);
+    judge(&zeroed, machine);
+    run(p2v("verify").arg(machine).arg("--against").arg(&zeroed));
+}
+
+/// The first ranges of the disk that a file of `MixedDisk` has on ext4, by debugfs, and on NTFS, by ntfscluster.
+fn block_on_ext4(disk: &Path, name: &str, scratch: &Path) -> u64 {
+    let volume = part(disk, EXT4, &scratch.join("place.ext4"));
+    let blocks = run(Command::new("debugfs")
+        .arg("-R")
+        .arg(format!("blocks /{name}"))
+        .arg(&volume));
+    let numbers: Vec<u64> = blocks.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let size = run(Command::new("dumpe2fs").arg("-h").arg(&volume));
+    let size = size
+        .lines()
+        .find_map(|line| line.strip_prefix("Block size:"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    EXT4.start + numbers[numbers.len() / 2] * size.parse::<u64>().unwrap()
+}
+
+fn cluster_on_ntfs(disk: &Path, name: &str, scratch: &Path) -> u64 {
+    let volume = part(disk, NTFS, &scratch.join("place.ntfs"));
+    let text = run(Command::new("ntfsinfo").arg("-v").arg("-F").arg(name).arg(&volume));
+    // The runlist of the attribute $DATA: VCN, LCN, length.
+    let data = &text[text.find("$DATA").unwrap()..];
+    let line = data.lines().skip_while(|line| !line.contains("LCN")).nth(1).unwrap();
+    let lcn = line.split_whitespace().nth(1).unwrap().trim_start_matches("0x");
+    NTFS.start + u64::from_str_radix(lcn, 16).unwrap() * 4096
+}
+
+/// Where the first byte of a file's contents is in a FAT volume: found by its contents, which are noise.
+fn place_on_fat(disk: &Path, tree: &Path, name: &str) -> u64 {
+    let mut volume = vec![0; (FAT.end - FAT.start) as usize];
+    File::open(disk).unwrap().read_exact_at(&mut volume, FAT.start).unwrap();
+    let contents = fs::read(tree.join(name)).unwrap();
+    let at = volume
+        .chunks(512)
+        .position(|sector| sector == &contents[..512])
+        .unwrap();
+    FAT.start + at as u64 * 512
+}
+
+/// The files that a result names, as "partition path bytes".
+fn named(result: &serde_json::Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for place in result["lost"]["places"].as_array().unwrap() {
+        for file in place["files"].as_array().unwrap() {
+            names.push(format!(
+                "{} {} {}",
+                place["partition"],
+                file["path"].as_str().unwrap(),
+                file["bytes"]
+            ));
+        }
+    }
+    names
+}
+
+#[test]
+fn what_is_lost_is_what_ddrescue_loses_and_the_right_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = MixedDisk::make(folder.path());
+    let tree = folder.path().join("tree");
+    let ext = block_on_ext4(&disk.path, "file4.bin", folder.path());
+    let ntfs = cluster_on_ntfs(&disk.path, "file5.bin", folder.path()) + 8192;
+    let fat = place_on_fat(&disk.path, &tree, "file3.bin") + 1024;
+    // Sectors of a file on each filesystem, and one that nobody uses.
+    let mut bad = vec![
+        fat..fat + 1536,
+        ntfs..ntfs + 512,
+        ext..ext + 1024,
+        169 * MIB..169 * MIB + 2048,
+    ];
+    bad.sort_by_key(|range| range.start);
+    let failing = FailingDisk::with_bad(&disk.path, &bad, folder.path());
+    let machine = folder.path().join("oldpc");
+    let result = capture_in_part(&failing.path, &machine, &[]);
+
+    assert_eq!(bad_in(&machine.join("disk0.map")), bad);
+    assert_eq!(lost_to_ddrescue(&failing.path, folder.path(), &[]), bad);
+    judge_in_part(&disk.path, &bad, &machine, folder.path());
+    assert_eq!(result["lost"]["bytes"], 1536 + 512 + 1024 + 2048);
+    assert_eq!(
+        named(&result),
+        ["1 /file3.bin 1536", "2 /file5.bin 512", "6 /file4.bin 1024"],
+        "{result}"
+    );
+    let list = fs::read_to_string(machine.join("disk0.lost.txt")).unwrap();
+    assert!(list.contains("512 bytes of /file5.bin"), "{list}");
+    assert!(!machine.join("disk0.rescued.partial").exists());
+}
+
+#[test]
+fn a_block_device_that_fails_from_some_sector_on_is_captured_up_to_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = stale(&folder.path().join("disk.img"), 64);
+    let whole = folder.path().join("whole.img");
+    fs::copy(&file, &whole).unwrap();
+    let device = Loop::attach(&file, &["-r"]);
+    // The device keeps its size; what it has lost reads as an I/O error.
+    let left = 9 * MIB + 8192;
+    File::options().write(true).open(&file).unwrap().set_len(left).unwrap();
+    let machine = folder.path().join("oldpc");
+    capture_in_part(&device.0, &machine, &[]);
+    let lost = std::slice::from_ref(&(left..64 * MIB)).to_vec();
+    assert_eq!(bad_in(&machine.join("disk0.map")), lost);
+    judge_in_part(&whole, &lost, &machine, folder.path());
+}
