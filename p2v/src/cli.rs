@@ -193,6 +193,9 @@ pub(crate) struct CaptureArgs {
     /// How often sectors that the disk cannot read are tried again, after everything else was read
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) retries: u32,
+    /// The map of GNU ddrescue, if SOURCE is an image that it rescued: what it could not read is lost, not zeros
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Option<PathBuf>,
     /// Start although the target has far too little room
     #[arg(long)]
     pub(crate) ignore_free_space: bool,

@@ -139,3 +139,170 @@ fn a_block_device_that_fails_from_some_sector_on_is_captured_up_to_there() {
     assert_eq!(bad_in(&machine.join("disk0.map")), lost);
     judge_in_part(&whole, &lost, &machine, folder.path());
 }
+
+/// Shell words for a failing disk: `$4` is the offset and `$3` the length of a read; `touches A B` says whether it
+/// meets those bytes.
+const TOUCHES: &str = "touches() { [ \"$offset\" -lt \"$2\" ] && [ $((offset + length)) -gt \"$1\" ]; }\n\
+                       length=$3; offset=$4\n";
+
+#[test]
+fn errors_that_heal_at_the_third_retry_are_read_with_enough_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 4);
+    // Two sectors that are read at the third time when they are asked for alone.
+    let sick = 3 * MIB..3 * MIB + 1024;
+    let script = format!(
+        "{TOUCHES} if touches {} {}; then\n\
+         if [ \"$length\" -gt 512 ]; then echo EIO too long >&2; exit 1; fi\n\
+         echo >> $folder/try.$offset\n\
+         if [ $(wc -l < $folder/try.$offset) -lt 3 ]; then echo EIO not yet >&2; exit 1; fi; fi",
+        sick.start, sick.end
+    );
+    for (retries, healed) in [("1", false), ("2", true)] {
+        let place = folder.path().join(retries);
+        fs::create_dir(&place).unwrap();
+        let failing = FailingDisk::with_script(&disk, &script, &place);
+        let machine = place.join("oldpc");
+        if healed {
+            let result = capture(&failing.path, &machine, &["--retries", retries]);
+            assert_eq!(result["lost"]["bytes"], 0);
+            assert!(!machine.join("disk0.lost.txt").exists());
+            judge(&disk, &machine);
+            run(p2v("verify").arg(&machine));
+        } else {
+            capture_in_part(&failing.path, &machine, &["--retries", retries]);
+            assert_eq!(bad_in(&machine.join("disk0.map")), std::slice::from_ref(&sick));
+        }
+    }
+    // ddrescue needs as many.
+    for (retries, lost) in [("-r1", vec![sick]), ("-r2", Vec::new())] {
+        let place = folder.path().join(retries);
+        fs::create_dir(&place).unwrap();
+        let failing = FailingDisk::with_script(&disk, &script, &place);
+        assert_eq!(lost_to_ddrescue(&failing.path, &place, &[retries]), lost);
+    }
+}
+
+#[test]
+fn ddrescue_goes_on_where_a_capture_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 8);
+    let bad = [3 * MIB..3 * MIB + 4096, 5 * MIB + 512..5 * MIB + 1024];
+    let machine = folder.path().join("oldpc");
+    {
+        let failing = FailingDisk::with_bad(&disk, &bad, folder.path());
+        capture_in_part(&failing.path, &machine, &[]);
+    }
+    let raw = folder.path().join("raw.img");
+    run(Command::new("qemu-img")
+        .args(["convert", "-O", "raw"])
+        .args([&machine.join("disk0.qcow2"), &raw]));
+    let map = folder.path().join("goes-on.map");
+    fs::copy(machine.join("disk0.map"), &map).unwrap();
+    // The disk reads again, and is said so: only what was lost is taken from it.
+    let other = folder.path().join("other.img");
+    fs::write(&other, vec![0x55; 8 * MIB as usize]).unwrap();
+    for range in &bad {
+        put(&other, range.start, &part_of(&disk, range));
+    }
+    run(Command::new("ddrescue").args(["-q", "-r1"]).args([&other, &raw, &map]));
+    run(Command::new("cmp").args([&disk, &raw]));
+    assert!(bad_in(&map).is_empty());
+}
+
+fn part_of(disk: &Path, range: &Range<u64>) -> Vec<u8> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    File::open(disk)
+        .unwrap()
+        .read_exact_at(&mut bytes, range.start)
+        .unwrap();
+    bytes
+}
+
+#[test]
+fn an_image_that_ddrescue_made_is_captured_with_its_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = MixedDisk::make(folder.path());
+    let at = block_on_ext4(&disk.path, "file5.bin", folder.path());
+    let bad = vec![at..at + 512];
+    {
+        let failing = FailingDisk::with_bad(&disk.path, &bad, folder.path());
+        assert_eq!(lost_to_ddrescue(&failing.path, folder.path(), &[]), bad);
+    }
+    let machine = folder.path().join("oldpc");
+    let map = folder.path().join("ddrescue.map");
+    let image = folder.path().join("ddrescue.img");
+    let result = capture_in_part(&image, &machine, &["--map", map.to_str().unwrap()]);
+    assert_eq!(named(&result), ["6 /file5.bin 512"], "{result}");
+    assert_eq!(bad_in(&machine.join("disk0.map")), bad);
+    judge_in_part(&disk.path, &bad, &machine, folder.path());
+    // A map of another disk is refused.
+    fs::write(&map, "0x0 + 1\n0x0 0x1000 +\n").unwrap();
+    let output = start(
+        p2v("capture")
+            .arg(&image)
+            .arg("-o")
+            .arg(folder.path().join("other"))
+            .arg("--map")
+            .arg(&map),
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(
+        errors(&output).contains("not a map of this disk"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn a_slow_area_is_read_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 64);
+    // Slow only for large reads, for the sake of who waits for this test: the order of small ones is tested beside them.
+    let slow = 20 * MIB..36 * MIB;
+    let script = format!(
+        "{TOUCHES} echo $offset >> $folder/order\n\
+         if touches {} {} && [ \"$length\" -gt 65536 ]; then sleep 4; fi",
+        slow.start, slow.end
+    );
+    let failing = FailingDisk::with_script(&disk, &script, folder.path());
+    let machine = folder.path().join("oldpc");
+    capture(&failing.path, &machine, &[]);
+    judge(&disk, &machine);
+    run(p2v("verify").arg(&machine));
+    let order = fs::read_to_string(folder.path().join("order")).unwrap();
+    let order: Vec<u64> = order.lines().map(|line| line.parse().unwrap()).collect();
+    let end = order.iter().position(|at| (60 * MIB..63 * MIB).contains(at)).unwrap();
+    let left = order[end..].iter().filter(|at| slow.contains(at)).count();
+    assert!(left as u64 >= 2 * MIB / 65536, "{left} reads came last: {order:?}");
+}
+
+#[test]
+fn a_stuck_disk_is_told_and_ctrl_c_ends_the_capture() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let disk = stale(&folder.path().join("disk.img"), 16);
+    // Stuck until the test lets go: the reads end then, and with them the process that nobody waits for.
+    let script = format!(
+        "{TOUCHES} if touches {} {}; then while ! [ -e $folder/go ]; do sleep 0.1; done; fi",
+        9 * MIB,
+        10 * MIB
+    );
+    let failing = FailingDisk::with_script(&disk, &script, folder.path());
+    let machine = folder.path().join("oldpc");
+    let mut child = p2v("capture")
+        .arg(&failing.path)
+        .arg("-o")
+        .arg(&machine)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("waiting for the disk for ")));
+    run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
+    // The message comes although the disk still hangs.
+    assert!(lines.any(|line| line.unwrap().contains("interrupted")));
+    assert!(!machine.exists());
+    fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}

@@ -4,7 +4,7 @@ use super::checksums::{ChecksumWriter, add_late};
 use super::lost::Lost;
 use super::progress::Progress;
 use super::rescue::map::StatusMap;
-use super::{Plan, mapfile, pipeline, rescue};
+use super::{Plan, intersection, mapfile, pipeline, rescue};
 use crate::error::{Failure, Result};
 use crate::machine::{CHECKSUMS, DISK, LOST, MACHINE, MAP, NewFolder, RESCUED, library};
 use crate::report;
@@ -88,7 +88,7 @@ pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome
         folder: plan.folder.clone(),
         disk_bytes: plan.info.size,
         used_bytes: plan.used.bytes(),
-        read_bytes: plan.read.bytes().saturating_sub(map.lost().bytes()),
+        read_bytes: intersection(&plan.read, &map.lost().complement(plan.info.size)).bytes(),
         image_bytes,
         chunks_with_data,
         lost,
@@ -134,9 +134,16 @@ fn copy(plan: &Plan, files: &Files<'_>, progress: &Progress, stop: &Stop) -> Res
     let file = checksums.finish().map_err(list_failed)?;
     file.get_ref().sync_all().map_err(list_failed)?;
 
-    let mut map = StatusMap::default();
+    let mut map = plan.lost.clone();
     if !left.is_empty() {
-        map = rescue::run(&plan.input, &left, files.kept, plan.retries, progress, stop)?;
+        map.extend(rescue::run(
+            &plan.input,
+            &left,
+            files.kept,
+            plan.retries,
+            progress,
+            stop,
+        )?);
         progress.note("compressing what was read late");
         let late = append_late(files, &mut writer, &left, stop)?;
         chunks = add_late(files.list, files.late_list, &late)?;

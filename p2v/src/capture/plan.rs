@@ -1,6 +1,7 @@
 //! What a capture will do: resolved from the command line and the disk, before anything is written.
 
-use super::{GRAIN, target};
+use super::rescue::map::{Status, StatusMap};
+use super::{GRAIN, mapfile, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
 use crate::machine::{Library, Machine, check_unused, describe, is_own_disk};
@@ -9,7 +10,7 @@ use crate::source::Input;
 use disk::ExtentSet;
 use disk::layout::DiskLayout;
 use disk::qcow2::{Compression, DEFAULT_LEVEL};
-use disk::source::SourceInfo;
+use disk::source::{SourceInfo, SourceKind};
 use drivers_inject::System;
 use serde::Serialize;
 use std::fmt::Write;
@@ -27,6 +28,7 @@ pub(crate) struct Request {
     ignore_free_space: bool,
     from_other_pc: bool,
     retries: u32,
+    map: Option<PathBuf>,
 }
 
 impl Request {
@@ -51,6 +53,7 @@ impl Request {
             ignore_free_space: args.ignore_free_space,
             from_other_pc: args.from_other_pc,
             retries: args.retries,
+            map: args.map.clone(),
         })
     }
 }
@@ -73,6 +76,8 @@ pub(crate) struct Plan {
     pub(crate) used: ExtentSet,
     /// What must be read for it: holes of image files are known to be zeros.
     pub(crate) read: ExtentSet,
+    /// What is known not to be in the image that is read (`--map`).
+    pub(crate) lost: StatusMap,
     /// What is written to machine.toml.
     pub(crate) machine: Machine,
     /// Operating systems found.
@@ -109,7 +114,8 @@ impl Plan {
             .data_extents()
             .map_err(unreadable)?
             .align_outwards(GRAIN, info.size);
-        let read = intersection(&used, &data);
+        let lost = lost_before(request.map.as_deref(), &info, &used)?;
+        let read = intersection(&intersection(&used, &data), &lost.lost().complement(info.size));
         warnings.extend(
             layout
                 .table
@@ -149,6 +155,7 @@ impl Plan {
             layout,
             used,
             read,
+            lost,
             machine,
             systems,
             free,
@@ -238,6 +245,22 @@ impl Plan {
             warnings: &self.warnings,
         }
     }
+}
+
+/// What a rescue left out of the image that is read, as far as it is `used`. Every status but `+` means lost here.
+fn lost_before(map: Option<&Path>, info: &SourceInfo, used: &ExtentSet) -> Result<StatusMap> {
+    let Some(path) = map else {
+        return Ok(StatusMap::default());
+    };
+    if info.kind != SourceKind::ImageFile {
+        return Err(Failure::refused(format!(
+            "--map goes with an image that was rescued, and {} is a disk",
+            info.path.display()
+        ))
+        .advice("Capture the disk itself without `--map`, or the image that ddrescue made with it."));
+    }
+    let lost = mapfile::load(path, info.size)?.lost();
+    Ok(StatusMap::new(&intersection(&lost, used), Status::Bad))
 }
 
 /// A machine is called like its folder.

@@ -37,6 +37,11 @@ impl Chunks {
             sequence: 0,
         }
     }
+
+    /// One past the last byte of the chunk that was given out last.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 impl Iterator for Chunks {

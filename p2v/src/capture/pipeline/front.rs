@@ -104,7 +104,8 @@ impl Front {
             return;
         }
         self.skip = self.skip.saturating_mul(2).clamp(CHUNK, self.most_skip);
-        self.skip_end = chunk.offset.saturating_add(CHUNK).saturating_add(self.skip);
+        // What other readers are at is no skip.
+        self.skip_end = self.chunks.position().saturating_add(self.skip);
     }
 }
 

@@ -105,6 +105,11 @@ impl StatusMap {
         }
     }
 
+    /// Adds what another map knows. They must not know the same bytes.
+    pub(crate) fn extend(&mut self, other: StatusMap) {
+        self.ranges.extend(other.ranges);
+    }
+
     /// All ranges, ascending.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Range<u64>, Status)> + '_ {
         self.ranges.iter().map(|(start, (end, status))| (*start..*end, *status))
