@@ -4,7 +4,9 @@
 #![no_main]
 
 use disk::guestfs::{self, GuestFs};
-use disk::usedmap::VolumeKind;
+use disk::lost::owners;
+use disk::usedmap::{VolumeKind, map_volume};
+use disk::{ExtentSet, ReadAt};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
@@ -30,8 +32,18 @@ libfuzzer_sys::fuzz_target!(|input: (u8, Vec<(u32, u32)>)| {
         let at = at as usize % (SIZE - 4);
         volume[at..at + 4].copy_from_slice(&word.to_le_bytes());
     }
-    if let Ok(Some(mut fs)) = guestfs::open(*kind, Arc::new(volume)) {
+    let volume: Arc<dyn ReadAt> = Arc::new(volume);
+    if let Ok(Some(mut fs)) = guestfs::open(*kind, Arc::clone(&volume)) {
         look(&mut *fs, "", 0);
+    }
+    // Whose everything is: nobody has more than there is.
+    let everything = ExtentSet::from_range(0..SIZE as u64);
+    if let Ok(map) = map_volume(&*volume) {
+        let owners = owners(&volume, 0..SIZE as u64, &map, &everything);
+        assert!(
+            owners.free + owners.metadata + owners.unknown <= SIZE as u64,
+            "{owners:?}"
+        );
     }
 });
 

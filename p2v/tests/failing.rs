@@ -224,7 +224,7 @@ fn an_image_that_ddrescue_made_is_captured_with_its_map() {
     let folder = tempfile::tempdir().unwrap();
     let disk = MixedDisk::make(folder.path());
     let at = block_on_ext4(&disk.path, "file5.bin", folder.path());
-    let bad = vec![at..at + 512];
+    let bad = std::slice::from_ref(&(at..at + 512)).to_vec();
     {
         let failing = FailingDisk::with_bad(&disk.path, &bad, folder.path());
         assert_eq!(lost_to_ddrescue(&failing.path, folder.path(), &[]), bad);
@@ -262,7 +262,7 @@ fn a_slow_area_is_read_last() {
     let slow = 20 * MIB..36 * MIB;
     let script = format!(
         "{TOUCHES} echo $offset >> $folder/order\n\
-         if touches {} {} && [ \"$length\" -gt 65536 ]; then sleep 4; fi",
+         if touches {} {} && [ \"$length\" -gt 65536 ]; then sleep 6; fi",
         slow.start, slow.end
     );
     let failing = FailingDisk::with_script(&disk, &script, folder.path());
@@ -305,4 +305,44 @@ fn a_stuck_disk_is_told_and_ctrl_c_ends_the_capture() {
     assert!(!machine.exists());
     fs::write(folder.path().join("go"), "").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_filesystem_whose_structures_are_lost_is_copied_whole_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = MixedDisk::make(folder.path());
+    // The superblock of ext4, the boot sector of FAT, the first records of NTFS's master file table.
+    let table = run(Command::new("ntfsinfo")
+        .arg("-m")
+        .arg(part(&disk.path, NTFS, &folder.path().join("ntfs"))));
+    let lcn = table
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("LCN of Data Attribute for FILE_MFT:"));
+    let table = NTFS.start + lcn.unwrap().trim().parse::<u64>().unwrap() * 4096;
+    let bad = vec![
+        FAT.start..FAT.start + 512,
+        table..table + 1024,
+        EXT4.start + 1024..EXT4.start + 2048,
+    ];
+    let failing = FailingDisk::with_bad(&disk.path, &bad, folder.path());
+    let machine = folder.path().join("oldpc");
+    let output = start(p2v("capture").arg(&failing.path).arg("-o").arg(&machine));
+    let plan = errors(&output);
+    assert_eq!(output.status.code(), Some(6), "{plan}");
+    assert_eq!(plan.matches("its structures cannot be read").count(), 3, "{plan}");
+    // Everything but free space that others know of is there.
+    assert_eq!(bad_in(&machine.join("disk0.map")), bad);
+    for range in [FAT, NTFS, EXT4] {
+        let skipped = map_of(&machine)
+            .into_iter()
+            .any(|(found, status)| status == '?' && found.start < range.end && found.end > range.start);
+        assert!(!skipped, "{range:?}");
+    }
+    judge_in_part(&disk.path, &bad, &machine, folder.path());
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        report.matches("Note: no files could be looked up").count(),
+        3,
+        "{report}"
+    );
 }

@@ -20,8 +20,8 @@ const INLINE_DATA: u32 = 0x1000_0000;
 const EXTENT_MAGIC: u16 = 0xF30A;
 /// An extent tree is no deeper (`EXT4_MAX_EXTENT_DEPTH`).
 const MOST_DEPTH: u16 = 5;
-/// Pointer blocks and extents of one inode; the largest file of 64 KiB blocks has fewer blocks than this of pointers.
-const MOST_STEPS: u32 = 1 << 22;
+/// More block groups than any real filesystem has.
+const MOST_GROUPS: u64 = 4 << 20;
 /// Folders in folders: a damaged volume can have circles.
 const MOST_FOLDERS: usize = 256;
 
@@ -35,7 +35,15 @@ pub(super) fn find<D: ReadAt + ?Sized>(volume: &D, lost: &ExtentSet) -> Result<F
         owned: ExtentSet::new(),
         folders: Vec::new(),
         doubtful: 0,
+        budget: 0,
     };
+    // Each block belongs to one inode, or a few where blocks are shared: what goes on for longer runs in circles.
+    scan.budget = scan
+        .geometry
+        .blocks
+        .min(volume.size())
+        .saturating_mul(4)
+        .saturating_add(1024);
     for group in 0..scan.geometry.groups {
         scan.group(group);
     }
@@ -110,7 +118,7 @@ impl Geometry {
         let descriptor_size = if wide { u64::from(fields.le16(0xFE)) } else { 32 };
         let sane = (128..=block).contains(&inode_size)
             && (32..=1024).contains(&descriptor_size)
-            && groups > 0
+            && (1..=MOST_GROUPS).contains(&groups)
             && inodes.saturating_mul(inode_size) <= volume.size();
         if !sane {
             return Err("its superblock makes no sense".to_owned());
@@ -148,6 +156,8 @@ struct Scan<'a, D: ?Sized> {
     folders: Vec<(u32, Vec<Range<u64>>)>,
     /// Tables and lists that cannot be believed.
     doubtful: u64,
+    /// How many blocks may still be looked at.
+    budget: u64,
 }
 
 impl<D: ReadAt + ?Sized> Scan<'_, D> {
@@ -222,7 +232,7 @@ impl<D: ReadAt + ?Sized> Scan<'_, D> {
             geometry: &self.geometry,
             data: Vec::new(),
             lists: Vec::new(),
-            steps: 0,
+            budget: self.budget,
             doubtful: false,
         };
         if flags & EXTENTS != 0 {
@@ -231,8 +241,13 @@ impl<D: ReadAt + ?Sized> Scan<'_, D> {
             blocks.pointers(&root);
         }
         let Blocks {
-            data, lists, doubtful, ..
+            data,
+            lists,
+            doubtful,
+            budget,
+            ..
         } = blocks;
+        self.budget = budget;
         let mut hit = 0u64;
         for range in data.iter().chain(&lists) {
             for lost in self.lost.within(range.clone()) {
@@ -336,7 +351,7 @@ struct Blocks<'a, D: ?Sized> {
     data: Vec<Range<u64>>,
     /// Blocks of the lists themselves.
     lists: Vec<Range<u64>>,
-    steps: u32,
+    budget: u64,
     doubtful: bool,
 }
 
@@ -351,9 +366,6 @@ impl<D: ReadAt + ?Sized> Blocks<'_, D> {
         }
         for entry in fields.from(12).chunks_exact(12).take(entries) {
             let fields = Fields(entry);
-            if !self.step() {
-                return;
-            }
             if level == 0 {
                 // Longer than 32768 means: not written yet.
                 let length = u64::from(fields.le16(4));
@@ -394,9 +406,6 @@ impl<D: ReadAt + ?Sized> Blocks<'_, D> {
             if pointer == 0 {
                 continue;
             }
-            if !self.step() {
-                return;
-            }
             if level == 1 {
                 self.add(pointer, 1);
             } else {
@@ -406,6 +415,9 @@ impl<D: ReadAt + ?Sized> Blocks<'_, D> {
     }
 
     fn list(&mut self, block: u64) -> Option<Vec<u8>> {
+        if !self.charge(1) {
+            return None;
+        }
         let range = self.geometry.range(block, 1);
         let mut bytes = vec![0; usize::try_from(self.geometry.block).unwrap_or(1024)];
         let read = range
@@ -419,7 +431,7 @@ impl<D: ReadAt + ?Sized> Blocks<'_, D> {
     }
 
     fn add(&mut self, first: u64, count: u64) {
-        if first == 0 || count == 0 {
+        if first == 0 || count == 0 || !self.charge(count) {
             return;
         }
         match (self.geometry.range(first, count), self.data.last_mut()) {
@@ -429,10 +441,11 @@ impl<D: ReadAt + ?Sized> Blocks<'_, D> {
         }
     }
 
-    /// Counts; `false` when this has gone on for too long.
-    fn step(&mut self) -> bool {
-        self.steps = self.steps.saturating_add(1);
-        self.doubtful |= self.steps > MOST_STEPS;
-        self.steps <= MOST_STEPS
+    /// Counts blocks that are looked at; `false` when there cannot be so many.
+    fn charge(&mut self, blocks: u64) -> bool {
+        let left = self.budget.checked_sub(blocks);
+        self.budget = left.unwrap_or(0);
+        self.doubtful |= left.is_none();
+        left.is_some()
     }
 }

@@ -46,7 +46,13 @@ impl FailingDisk {
             "pread=image={image}; folder={place}; {script}\n\
              dd if=$image bs=512 iflag=skip_bytes,count_bytes skip=$4 count=$3 status=none"
         );
-        let more = ["eval".into(), format!("get_size=echo {size}").into(), pread.into()];
+        let parallel = "thread_model=echo parallel".into();
+        let more = [
+            "eval".into(),
+            parallel,
+            format!("get_size=echo {size}").into(),
+            pread.into(),
+        ];
         FailingDisk::start(&more, size, folder)
     }
 
