@@ -1,5 +1,6 @@
 //! Opening what a person named: a disk, a raw image, a qcow2 image, or the capture in a machine folder.
 
+use crate::capture::rescue::Kept;
 use crate::error::{Exit, Failure, Result};
 use crate::machine::{Machine, library};
 use disk::partition::looks_like_4k;
@@ -38,6 +39,8 @@ pub(crate) enum Input {
         /// Logical sector size of the disk in it, in bytes.
         sector: u32,
     },
+    /// What was read late of a failing disk; everything else of it reads as zeros.
+    Kept(Arc<Kept>),
 }
 
 impl Input {
@@ -94,6 +97,7 @@ impl Input {
         match self {
             Input::Disk(source) => Arc::clone(source) as Arc<dyn ReadAt>,
             Input::Qcow2 { image, .. } => Arc::clone(image) as Arc<dyn ReadAt>,
+            Input::Kept(kept) => Arc::clone(kept) as Arc<dyn ReadAt>,
         }
     }
 
@@ -106,6 +110,7 @@ impl Input {
                 physical_sector: *sector,
                 ..SourceInfo::new(path.clone(), SourceKind::ImageFile, image.size())
             },
+            Input::Kept(kept) => SourceInfo::new(kept.path().to_owned(), SourceKind::ImageFile, kept.size()),
         }
     }
 
@@ -114,6 +119,7 @@ impl Input {
         match self {
             Input::Disk(source) => source.read_bulk(offset, buf),
             Input::Qcow2 { image, .. } => image.read_at(offset, buf),
+            Input::Kept(kept) => kept.read_at(offset, buf),
         }
     }
 
@@ -122,6 +128,7 @@ impl Input {
         match self {
             Input::Disk(source) => source.read_sectors(offset, buf),
             Input::Qcow2 { image, .. } => image.read_at(offset, buf),
+            Input::Kept(kept) => kept.read_at(offset, buf),
         }
     }
 
@@ -130,6 +137,7 @@ impl Input {
         match self {
             Input::Disk(source) => source.data_extents(),
             Input::Qcow2 { image, .. } => image.allocated(),
+            Input::Kept(kept) => Ok(ExtentSet::from_range(0..kept.size())),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::checksums::{ChecksumWriter, add_late};
 use super::lost::Lost;
 use super::progress::Progress;
+use super::rescue::Kept;
 use super::rescue::map::StatusMap;
 use super::{Plan, intersection, mapfile, pipeline, rescue};
 use crate::error::{Failure, Result};
@@ -13,12 +14,10 @@ use crate::source::Input;
 use blake3::Hash;
 use disk::ExtentSet;
 use disk::qcow2::{DEFAULT_CLUSTER_BITS, Summary, Writer, WriterOptions};
-use disk::source::Source;
-use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt::Write;
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,16 +135,10 @@ fn copy(plan: &Plan, files: &Files<'_>, progress: &Progress, stop: &Stop) -> Res
 
     let mut map = plan.lost.clone();
     if !left.is_empty() {
-        map.extend(rescue::run(
-            &plan.input,
-            &left,
-            files.kept,
-            plan.retries,
-            progress,
-            stop,
-        )?);
+        let (late, kept) = rescue::run(&plan.input, &left, files.kept, plan.retries, progress, stop)?;
+        map.extend(late);
         progress.note("compressing what was read late");
-        let late = append_late(files, &mut writer, &left, stop)?;
+        let late = append_late(kept, files, &mut writer, &left, stop)?;
         chunks = add_late(files.list, files.late_list, &late)?;
         let _ = std::fs::remove_file(files.kept);
     }
@@ -155,8 +148,14 @@ fn copy(plan: &Plan, files: &Files<'_>, progress: &Progress, stop: &Stop) -> Res
 }
 
 /// Appends what was read late to the image; the answer is the checksums of its chunks.
-fn append_late(files: &Files<'_>, writer: &mut Writer, left: &ExtentSet, stop: &Stop) -> Result<Vec<(u64, Hash)>> {
-    let kept = Input::Disk(Arc::new(Source::open(files.kept)?));
+fn append_late(
+    kept: Arc<Kept>,
+    files: &Files<'_>,
+    writer: &mut Writer,
+    left: &ExtentSet,
+    stop: &Stop,
+) -> Result<Vec<(u64, Hash)>> {
+    let kept = Input::Kept(kept);
     let mut late = Vec::new();
     let target = pipeline::Target {
         writer,
@@ -168,12 +167,9 @@ fn append_late(files: &Files<'_>, writer: &mut Writer, left: &ExtentSet, stop: &
         },
     };
     let counted = Progress::new("", 0, true);
-    let unreadable = pipeline::run(&kept, left, target, &counted, stop)?;
-    // The same message as for any other failure of the target: what was kept there is not the disk's fault.
-    if !unreadable.is_empty() {
-        let error = io::Error::from_raw_os_error(Errno::IO.raw_os_error());
-        return Err(Failure::target_write(files.kept, &error));
-    }
+    // The target's own errors are no errors of the disk: they end the capture.
+    let left = pipeline::run(&kept, left, target, &counted, stop)?;
+    debug_assert!(left.is_empty(), "only disks are read later");
     Ok(late)
 }
 

@@ -26,13 +26,15 @@ pub(super) struct Front {
     most_skip: u64,
     good: u32,
     good_time: Duration,
+    /// Whether it is a disk, of which slow places are left for later.
+    may_defer: bool,
     /// When each reader began the read that it is in.
     reading: Vec<Option<Instant>>,
 }
 
 impl Front {
-    /// Of a disk of `size` bytes that so many threads read.
-    pub(super) fn new(chunks: Chunks, size: u64, readers: usize) -> Self {
+    /// Of a disk of `size` bytes that so many threads read. Nothing slow is left for later unless it `may_defer`.
+    pub(super) fn new(chunks: Chunks, size: u64, readers: usize, may_defer: bool) -> Self {
         Front {
             chunks,
             deferred: ExtentSet::new(),
@@ -41,6 +43,7 @@ impl Front {
             most_skip: (size / 100).clamp(CHUNK, MOST_SKIP),
             good: 0,
             good_time: Duration::ZERO,
+            may_defer,
             reading: vec![None; readers],
         }
     }
@@ -63,7 +66,7 @@ impl Front {
             .take()
             .map_or(Duration::ZERO, |begun| begun.elapsed());
         let usual = self.good_time.checked_div(self.good).unwrap_or_default();
-        if self.good >= KNOWN && time >= NEVER_SLOW && time > usual * SLOW {
+        if self.may_defer && self.good >= KNOWN && time >= NEVER_SLOW && time > usual * SLOW {
             self.grow_skip(chunk);
             return;
         }
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn skips_grow_with_every_error_and_end_with_a_good_chunk() {
         let size = 400 * CHUNK;
-        let mut front = Front::new(Chunks::new(ExtentSet::from_range(0..size), size), size, 1);
+        let mut front = Front::new(Chunks::new(ExtentSet::from_range(0..size), size), size, 1, true);
         let mut read = Vec::new();
         while let Some((chunk, now)) = front.next(0) {
             if now {

@@ -88,7 +88,8 @@ pub(super) fn run<'a>(
         .map_or(1, std::num::NonZero::get)
         .min(MAX_WORKERS);
     let size = input.info().size;
-    let front = Front::new(Chunks::new(read.clone(), size), size, READERS);
+    let may_defer = matches!(input, Input::Disk(_));
+    let front = Front::new(Chunks::new(read.clone(), size), size, READERS, may_defer);
     let front = Arc::new(Mutex::new(front));
     let (tickets, ticket_out) = unbounded();
     let (filled_in, filled_out) = unbounded::<(Chunk, Buffer)>();

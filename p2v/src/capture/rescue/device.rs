@@ -1,5 +1,6 @@
 //! The disk behind a thread of its own: a read that hangs keeps nobody from looking at the clock or at Ctrl-C.
 
+use super::kept::Kept;
 use super::passes::{BLOCK, Medium, Reading};
 use crate::capture::progress::{Progress, STUCK};
 use crate::capture::{Buffer, media};
@@ -7,11 +8,8 @@ use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How often somebody looks up while a read takes its time.
@@ -26,11 +24,10 @@ type Request = (u64, usize, Buffer);
 /// What it answers.
 type Answer = (io::Result<()>, Duration, Buffer);
 
-/// The disk and the file in which what is read of it is kept, each byte at its own place.
+/// The disk and the file in which what is read of it is kept.
 pub(super) struct Device<'a> {
     input: &'a Input,
-    kept: &'a File,
-    kept_path: &'a Path,
+    kept: &'a Kept,
     progress: &'a Progress,
     stop: &'a Stop,
     requests: Sender<Request>,
@@ -43,13 +40,7 @@ pub(super) struct Device<'a> {
 
 impl<'a> Device<'a> {
     /// Starts the thread. It ends with the value, or when the read that it hangs in does.
-    pub(super) fn new(
-        input: &'a Input,
-        kept: &'a File,
-        kept_path: &'a Path,
-        progress: &'a Progress,
-        stop: &'a Stop,
-    ) -> Self {
+    pub(super) fn new(input: &'a Input, kept: &'a Kept, progress: &'a Progress, stop: &'a Stop) -> Self {
         let (requests, asked) = bounded::<Request>(1);
         let (answer, answers) = bounded::<Answer>(1);
         let disk = input.clone();
@@ -65,7 +56,6 @@ impl<'a> Device<'a> {
         Device {
             input,
             kept,
-            kept_path,
             progress,
             stop,
             requests,
@@ -111,8 +101,8 @@ impl Medium for Device<'_> {
         let reading = match result {
             Ok(()) => {
                 self.kept
-                    .write_all_at(&buffer.bytes()[..length], range.start)
-                    .map_err(|error| Failure::target_write(self.kept_path, &error))?;
+                    .write(range.start, &buffer.bytes()[..length])
+                    .map_err(|error| Failure::target_write(self.kept.path(), &error))?;
                 self.progress.add(bytes);
                 if self.is_slow(time) {
                     Reading::Slow
