@@ -112,6 +112,7 @@ fn what_is_lost_is_what_ddrescue_loses_and_the_right_files_are_named() {
     assert_eq!(bad_in(&machine.join("disk0.map")), bad);
     assert_eq!(lost_to_ddrescue(&failing.path, folder.path(), &[]), bad);
     judge_in_part(&disk.path, &bad, &machine, folder.path());
+    run(p2v("verify").arg(&machine).arg("--against").arg(&failing.path));
     assert_eq!(result["lost"]["bytes"], 1536 + 512 + 1024 + 2048);
     assert_eq!(
         named(&result),

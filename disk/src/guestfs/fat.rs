@@ -2,7 +2,7 @@
 
 use super::guard::Guard;
 use super::volume::Volume;
-use super::{GuestFs, GuestFsError, Placement, components, read_growing};
+use super::{GuestFs, GuestFsError, Occupant, Placement, Surveyed, components, read_growing};
 use crate::io::ReadAt;
 use crate::usedmap::fat_chain;
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
@@ -53,6 +53,30 @@ impl Fat {
             let read = entry.to_file().read(&mut [0]).map_err(|e| damaged(&e))?;
             Ok((entry.len(), (read == 1).then(|| self.last_read.load(Ordering::Relaxed))))
         })
+    }
+
+    /// Where the bytes of an entry are. A folder goes by where its first entry ends to be read, since the library does
+    /// not tell its cluster.
+    fn occupant(&self, entry: &DirEntry<'_, Volume>) -> Result<Occupant, GuestFsError> {
+        if entry.is_dir() {
+            if let Some(first) = entry.to_dir().iter().next() {
+                first.map_err(|e| damaged(&e))?;
+            }
+            return Ok(Occupant::Folder(self.last_read.load(Ordering::Relaxed)));
+        }
+        if entry.len() == 0 {
+            return Ok(Occupant::File(Vec::new()));
+        }
+        let read = entry.to_file().read(&mut [0]).map_err(|e| damaged(&e))?;
+        if read == 0 {
+            return Err(damaged(&io::Error::other("a file has no first cluster")));
+        }
+        let first = self.last_read.load(Ordering::Relaxed);
+        let clusters = fat_chain(&*self.volume, first, entry.len())?;
+        let clusters = clusters.map_err(|reason| damaged(&io::Error::other(format!("of a file: {reason}"))))?;
+        let placed = Placement::new(entry.len(), clusters);
+        let placed = placed.ok_or_else(|| damaged(&io::Error::other("a file's clusters run in a circle")))?;
+        Ok(Occupant::File(placed.data))
     }
 
     fn walk(&self, path: &str) -> Result<Found<'_>, GuestFsError> {
@@ -111,6 +135,26 @@ impl GuestFs for Fat {
         };
         let place = Placement::new(size, clusters);
         place.ok_or_else(|| not_in_place("its chain of clusters runs in a circle".to_owned()))
+    }
+
+    fn survey(&mut self, path: &str) -> Result<Vec<Surveyed>, GuestFsError> {
+        let mut found = Vec::new();
+        self.guard.run(KIND, 0, || {
+            let Found::Folder(folder) = self.walk(path)? else {
+                return Err(GuestFsError::NotFound(path.to_owned()));
+            };
+            for entry in folder.iter().take(MOST_ENTRIES) {
+                let entry = entry.map_err(|e| damaged(&e))?;
+                let name = entry.file_name();
+                if name == "." || name == ".." {
+                    continue;
+                }
+                let what = self.occupant(&entry);
+                found.push(Surveyed { name, what });
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<String>, GuestFsError> {

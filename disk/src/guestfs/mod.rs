@@ -64,6 +64,26 @@ pub enum GuestFsError {
     Io(#[from] std::io::Error),
 }
 
+/// One entry of a folder that was surveyed.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// Its name.
+    pub name: String,
+    /// What it is, or why it cannot be looked at.
+    pub what: Result<Occupant, GuestFsError>,
+}
+
+/// Where the bytes of an entry are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occupant {
+    /// A folder. Two paths that lead to the same one have the same number, so that a damaged volume, on which a folder can
+    /// be inside itself, need not be walked for ever.
+    Folder(u64),
+    /// A file, and the ranges of the volume (bytes) that hold its contents, however they are stored; none if they lie
+    /// inside a structure.
+    File(Vec<Range<u64>>),
+}
+
 /// A mounted-for-looking filesystem. Paths use `/` and start at the volume's root; NTFS and FAT ignore case.
 ///
 /// Not [`Send`]: open it in the thread that looks.
@@ -90,10 +110,12 @@ pub trait GuestFs {
         })
     }
 
-    /// Which ranges of the volume (bytes) hold the contents of a file, however they are stored; empty if they lie inside
-    /// a structure. [`GuestFsError::WrongKind`] for folders. For finding out whose a place is, not for reading.
-    fn occupied(&mut self, path: &str) -> Result<Vec<Range<u64>>, GuestFsError> {
-        Ok(self.place(path)?.data)
+    /// What is in a folder and where its bytes lie, for finding out whose a place is.
+    fn survey(&mut self, path: &str) -> Result<Vec<Surveyed>, GuestFsError> {
+        Err(GuestFsError::NotInPlace {
+            path: path.to_owned(),
+            reason: "this is not supported on this kind of filesystem yet".to_owned(),
+        })
     }
 
     /// The whole file, at most `limit` bytes. Symbolic links inside the volume are followed.

@@ -132,7 +132,12 @@ impl Place {
         let _ = writeln!(text, "  {name}: {} bytes", self.bytes);
         for file in self.owners.files.iter().take(MOST_LISTED) {
             // A name is a stranger's text: no control character of it reaches the terminal.
-            let _ = writeln!(text, "    {:>10} bytes of {}", file.bytes, file.path.escape_debug());
+            let _ = writeln!(
+                text,
+                "    {:>10} bytes of {}",
+                file.bytes,
+                file.path.replace(char::is_control, "\u{fffd}")
+            );
         }
         if let Some(more) = self
             .owners

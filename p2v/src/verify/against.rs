@@ -46,8 +46,10 @@ pub(crate) fn compare_with_source(
             for range in compare.within(index * CHUNK..(index + 1).saturating_mul(CHUNK)) {
                 let length = usize::try_from(range.end - range.start).unwrap_or(0);
                 let (ours, theirs) = (&mut first.bytes_mut()[..length], &mut second.bytes_mut()[..length]);
+                // Beside a sector that cannot be read, whole pages cannot be read either.
                 source
                     .read_bulk(range.start, theirs)
+                    .or_else(|_| source.read_sectors(range.start, theirs))
                     .map_err(|error| unreadable(range.start, error))?;
                 if image.read_at(range.start, ours).is_err() {
                     differing.insert(range.clone());

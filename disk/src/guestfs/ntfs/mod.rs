@@ -17,11 +17,10 @@ mod table;
 
 use super::guard::Guard;
 use super::volume::Volume;
-use super::{GuestFs, GuestFsError, Placement, components, read_growing};
+use super::{GuestFs, GuestFsError, Occupant, Placement, Surveyed, components, read_growing};
 use crate::io::ReadAt;
 use index::Entry;
 use record::{Record, kind};
-use std::ops::Range;
 use std::sync::Arc;
 use stream::Stream;
 use table::Table;
@@ -87,25 +86,16 @@ impl GuestFs for NtfsVolume {
         })
     }
 
-    fn occupied(&mut self, path: &str) -> Result<Vec<Range<u64>>, GuestFsError> {
-        self.with(path, 0, |table, volume, file| {
-            if file.is_folder() {
-                return Err(wrong_kind(path, "a regular file"));
-            }
-            let mut ranges = Vec::new();
-            // Some of the filesystem's own files are nothing but indexes.
-            let contents = table.stream(volume, file, kind::DATA, "")?;
-            let compressed = table.stream(volume, file, kind::DATA, "WofCompressedData")?;
-            for stream in [contents, compressed].into_iter().flatten() {
-                let extents = stream.clusters().map_or(&[][..], |(extents, _)| extents);
-                for (range, place) in extents {
-                    let start = place.unwrap_or(u64::MAX);
-                    let end = start.checked_add(range.end.saturating_sub(range.start));
-                    ranges.extend(end.map(|end| start..end));
-                }
-            }
-            Ok(ranges)
-        })
+    fn survey(&mut self, path: &str) -> Result<Vec<Surveyed>, GuestFsError> {
+        let entries = self.with(path, 0, entries)?;
+        let (table, volume) = (&self.table, &mut self.volume);
+        let named = entries.into_iter().filter(|entry| !entry.short && entry.name != ".");
+        // Each entry has a limit of its own: one bad file says nothing about the next.
+        let survey = named.map(|entry| Surveyed {
+            what: self.guard.run(KIND, 0, || occupant(table, volume, entry.record)),
+            name: entry.name,
+        });
+        Ok(survey.collect())
     }
 
     fn exists(&mut self, path: &str) -> bool {
@@ -151,6 +141,27 @@ fn entries(table: &Table, volume: &mut Volume, folder: &Record) -> Result<Vec<En
     root.read(volume, 0, &mut bytes)?;
     let blocks = table.stream(volume, folder, kind::INDEX_ALLOCATION, FILE_NAMES)?;
     index::entries(&bytes, blocks.as_ref(), table.boot.cluster, volume)
+}
+
+/// Where the bytes of a file are, compressed or not, or that it is a folder.
+fn occupant(table: &Table, volume: &mut Volume, number: u64) -> Result<Occupant, GuestFsError> {
+    let file = table.record(volume, number)?;
+    if file.is_folder() {
+        return Ok(Occupant::Folder(number));
+    }
+    // Some of the filesystem's own files are nothing but indexes, without contents.
+    let contents = table.stream(volume, &file, kind::DATA, "")?;
+    let compressed = table.stream(volume, &file, kind::DATA, "WofCompressedData")?;
+    let mut ranges = Vec::new();
+    for stream in [contents, compressed].into_iter().flatten() {
+        let extents = stream.clusters().map_or(&[][..], |(extents, _)| extents);
+        for (range, place) in extents {
+            let start = place.unwrap_or(u64::MAX);
+            let end = start.checked_add(range.end.saturating_sub(range.start));
+            ranges.extend(end.map(|end| start..end));
+        }
+    }
+    Ok(Occupant::File(ranges))
 }
 
 /// The contents of a file.
