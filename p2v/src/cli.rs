@@ -291,6 +291,9 @@ pub(crate) struct LaunchArgs {
     /// What to start from first
     #[arg(long, value_enum, default_value_t = BootFrom::Disk)]
     pub(crate) boot: BootFrom,
+    /// Do not keep the running machine away from other files, programs and the network: for finding faults
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
     /// Offer the screen to VNC clients [default: 127.0.0.1, port 5900 or the next free one]
     ///
     /// ADDRESS is an IP address of this computer, with or without a port, or unix:PATH. Other computers than this one
@@ -378,15 +381,15 @@ Examples:
   p2v disc oldpc ~/Pictures/scans
   p2v disc oldpc none
 
-A folder becomes a disc with what is in it now; the system in the machine cannot change it. A disc that the system uses
-(Linux: mounted) stays until it lets go; it was asked to.")]
+A folder becomes a disc with what is in it now; the system in the machine cannot change it. The old disc comes out
+as by the drive's button: a system that has locked the tray is told, and has 15 seconds to open it. --force does not ask.")]
 pub(crate) struct DiscArgs {
     #[command(flatten)]
     pub(crate) machine: SessionArgs,
     /// A disc image, a drive of this computer (/dev/sr0), a folder that becomes a disc, or "none"
     #[arg(value_name = "ISO|FOLDER|none")]
     pub(crate) disc: PathBuf,
-    /// Change the disc even if the system in the machine uses it
+    /// Change the disc without asking the system in the machine, which may be reading it
     #[arg(long)]
     pub(crate) force: bool,
 }

@@ -138,6 +138,21 @@ fn remote_screens_are_offered_where_it_is_said() {
     let mut hello = [0; 14];
     client.read_exact(&mut hello).unwrap();
     assert_eq!(&hello, b"RFB 003.008\n\x01\x02", "it asks for the password");
+    // The pages are read from inside the sandbox.
+    let (server, path) = page.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut browser = std::net::TcpStream::connect(server).unwrap();
+    write!(
+        browser,
+        "GET /{path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    browser.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("noVNC"),
+        "{answer}"
+    );
     ends(running, &machine);
 }
 

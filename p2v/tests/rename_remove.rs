@@ -51,9 +51,9 @@ fn only_what_p2v_made_is_removed_and_only_when_that_is_meant() {
     fs::write(machine.join("notes.txt"), "mine").unwrap();
     refused(library.p2v("remove").args(["oldpc", "--yes"]), &["notes.txt"]);
     fs::remove_file(machine.join("notes.txt")).unwrap();
-    fs::create_dir(machine.join("control.sock")).unwrap();
-    refused(library.p2v("remove").args(["oldpc", "--yes"]), &["control.sock"]);
-    fs::remove_dir(machine.join("control.sock")).unwrap();
+    fs::create_dir(machine.join("disk0.map.d")).unwrap();
+    refused(library.p2v("remove").args(["oldpc", "--yes"]), &["disk0.map.d"]);
+    fs::remove_dir(machine.join("disk0.map.d")).unwrap();
     assert_eq!(names(&machine), before);
     symlink(&machine, library.path().join("link")).unwrap();
     refused(library.p2v("remove").args(["link", "--yes"]), &["is a link"]);

@@ -85,9 +85,9 @@ fn a_killed_ephemeral_session_leaves_no_trace() {
     let before = names(&machine);
     let mut killed = launch(&machine, &["--ephemeral"]);
     assert!(nameless(&killed.id(), &machine), "its overlay should have no name");
-    let socket = format!("control-{}.sock", killed.id());
+    let socket = format!("run/control-{}.sock", killed.id());
     let mut while_it_ran = before.clone();
-    while_it_ran.push(socket.clone());
+    while_it_ran.push("run".to_owned());
     while_it_ran.sort();
     assert_eq!(names(&machine), while_it_ran);
 

@@ -224,7 +224,7 @@ fn the_pointer_is_taken_by_a_click_and_freed_by_the_key() {
 #[test]
 fn closing_it_asks_what_is_meant() {
     let pc = Pc::start("idle", "IDLE");
-    let control = pc.machine().join("control.sock");
+    let control = pc.machine().join("run/control.sock");
     let mut client = runner::control::Client::connect(&control).unwrap();
     let close = || {
         pc.desktop.close(&pc.window);

@@ -87,6 +87,8 @@ fn main() -> anyhow::Result<()> {
         window: None,
         displays: Vec::new(),
         control_socket: None,
+        sockets: None,
+        sandbox: false,
         firmware_log: None,
     };
     let mut args = std::env::args().skip(1);
@@ -126,7 +128,7 @@ fn main() -> anyhow::Result<()> {
                 config.window = Some(WindowConfig {
                     id: value,
                     keyboard: Layout::default(),
-                })
+                });
             }
             "--vnc" => config.displays.push(DisplayConfig {
                 kind: DisplayKind::Vnc,

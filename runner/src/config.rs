@@ -107,6 +107,10 @@ pub struct MachineConfig {
     pub displays: Vec<DisplayConfig>,
     /// Where the control socket is made; `None` for none.
     pub control_socket: Option<PathBuf>,
+    /// A folder for sockets, which is made if it is not there, and removed with the last of them.
+    pub sockets: Option<PathBuf>,
+    /// Whether the machine is kept from everything that it does not need (see [`crate::sandbox`]).
+    pub sandbox: bool,
     /// Where the firmware's debug output (port 402h) is written; `None` switches the port off.
     pub firmware_log: Option<PathBuf>,
 }
@@ -136,6 +140,12 @@ pub enum RunError {
     #[error("{problem}")]
     NoWindow {
         /// What is missing.
+        problem: String,
+    },
+    /// The machine cannot be kept in its sandbox.
+    #[error("{problem}")]
+    Sandbox {
+        /// What the kernel refused.
         problem: String,
     },
     /// A system call failed while the machine was built or run.

@@ -12,6 +12,7 @@ pub mod input;
 pub mod kvm;
 pub mod machine;
 pub mod pci;
+pub mod sandbox;
 pub mod storage;
 pub mod usb;
 pub mod video;

@@ -59,7 +59,7 @@ impl Guest {
         if arguments.contains(&"--ephemeral") {
             return Self::start_ephemeral(command, folder);
         }
-        Self::start(command, folder.join("control.sock"))
+        Self::start(command, folder.join("run/control.sock"))
     }
 
     /// Starts a `p2v launch --ephemeral` of the machine in a folder: its socket has its process's number.
@@ -68,7 +68,7 @@ impl Guest {
     /// As [`Guest::start`].
     pub fn start_ephemeral(command: Command, folder: &Path) -> Result<Self> {
         let mut guest = Self::start(command, PathBuf::new())?;
-        guest.control = folder.join(format!("control-{}.sock", guest.child.id()));
+        guest.control = folder.join(format!("run/control-{}.sock", guest.child.id()));
         Ok(guest)
     }
 
@@ -260,7 +260,9 @@ impl Guest {
     /// # Errors
     /// If the control socket refuses.
     pub fn screenshot(&mut self, file: &Path) -> Result<()> {
-        self.control()?.screenshot(file)?;
+        // The machine may not open the file itself.
+        self.control()?;
+        runner::control::Client::connect(&self.control)?.screenshot(file)?;
         // For a look from outside the rig: see also P2V_SERIAL_LOG.
         if let Some(copy) = std::env::var_os("P2V_SCREEN_COPY") {
             std::fs::copy(file, copy)?;

@@ -5,7 +5,7 @@ use crate::disc;
 use crate::error::{Failure, Result};
 use crate::launcher;
 use crate::machine::sessions::{self, Session};
-use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc};
+use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc, SOCKETS};
 use disk::qcow2::{Overlay, OverlayOptions};
 use disk::{BlockDevice, RawFile};
 use runner::config::{
@@ -49,6 +49,8 @@ pub(crate) fn run(args: &LaunchArgs) -> Result<()> {
         Err(error @ RunError::NoKvm { .. }) => Err(Failure::refused(error.to_string())),
         Err(error @ RunError::NoWindow { .. }) => Err(Failure::refused(error.to_string())
             .advice("Without a desktop, add `--headless`, and `--vnc` or `--web` to see the screen from elsewhere.")),
+        Err(error @ RunError::Sandbox { .. }) => Err(Failure::refused(error.to_string())
+            .advice("`--no-sandbox` runs the machine without it: only for systems that you trust.")),
         Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
@@ -102,6 +104,8 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         window: window(args, &folder, &machine.keyboard)?,
         displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),
+        sockets: Some(folder.join(SOCKETS)),
+        sandbox: !args.no_sandbox,
         firmware_log: args.firmware_log.clone(),
         name: machine.name,
     })

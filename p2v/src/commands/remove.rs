@@ -4,7 +4,7 @@ use super::confirm::confirm;
 use crate::cli::RemoveArgs;
 use crate::error::{Failure, Result, print};
 use crate::launcher;
-use crate::machine::{self, DISK, FolderLock, MACHINE, NOW, Survey, names};
+use crate::machine::{self, DISK, FolderLock, MACHINE, NOW, Survey, names, sessions};
 use crate::report;
 use std::fmt::Write;
 use std::fs;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(args: &RemoveArgs) -> Result<()> {
     let folder = machine::resolve_place(&args.folder)?;
     let lock = FolderLock::exclusive(&folder)?;
+    sessions::forget(&folder)?;
     let files = files(&folder)?;
     confirm(&loss(&folder), &format!("Remove {}?", folder.display()), args.yes)?;
     // The menu's entry is no reason to stop: it can be removed without the machine.

@@ -34,6 +34,11 @@ impl FolderLock {
         Self::wait(folder, FlockOperation::NonBlockingLockExclusive)
     }
 
+    /// As [`exclusive`](Self::exclusive), but only if nobody has the lock now.
+    pub(super) fn if_unused(folder: &Path) -> Result<Option<Self>> {
+        Self::take(folder, FlockOperation::NonBlockingLockExclusive)
+    }
+
     /// A session that answers no more may still be ending, and most changes take a moment only.
     fn wait(folder: &Path, operation: FlockOperation) -> Result<Self> {
         let asked = Instant::now();

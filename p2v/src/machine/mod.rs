@@ -22,7 +22,7 @@ pub(crate) use folder::{NewFolder, check_unused};
 pub(crate) use identity::{describe, is_own_disk, rfc3339};
 pub(crate) use library::{Library, resolve, resolve_place};
 pub(crate) use lock::FolderLock;
-pub(crate) use names::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, DISK, LOST, MACHINE, MAP, NOW, RESCUED};
+pub(crate) use names::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, DISK, LOST, MACHINE, MAP, NOW, RESCUED, SOCKETS};
 pub(crate) use snapshots::Snapshots;
 pub(crate) use survey::{State, Survey};
 

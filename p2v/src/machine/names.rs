@@ -20,8 +20,11 @@ pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
 pub(crate) const ADAPTED_RECORD: &str = "disk0.adapted.json";
 /// What the running machine changed.
 pub(crate) const NOW: &str = "disk0.now.qcow2";
+/// The folder of the sockets of running sessions: there is nothing else in it, and it is there only with them. A machine
+/// in its sandbox may remove files here, and nowhere else.
+pub(crate) const SOCKETS: &str = "run";
 /// Where a running machine listens.
-pub(crate) const CONTROL_SOCKET: &str = "control.sock";
+pub(super) const CONTROL_SOCKET: &str = "control.sock";
 
 /// Longest name of a machine or snapshot in bytes; file systems allow 255, and p2v adds to it.
 const LONGEST: usize = 100;
@@ -47,19 +50,19 @@ pub(crate) fn snapshot_name(file: &OsStr) -> Option<&str> {
 }
 
 /// The control socket of the ephemeral session that is the process `pid`.
-pub(crate) fn ephemeral_socket(pid: u32) -> String {
+pub(super) fn ephemeral_socket(pid: u32) -> String {
     format!("{}{pid}{}", EPHEMERAL_SOCKET.0, EPHEMERAL_SOCKET.1)
 }
 
 /// The process that a control socket of an ephemeral session belongs to.
-pub(crate) fn ephemeral_pid(file: &OsStr) -> Option<u32> {
+pub(super) fn ephemeral_pid(file: &OsStr) -> Option<u32> {
     let number = file.to_str()?.strip_prefix(EPHEMERAL_SOCKET.0)?;
     number.strip_suffix(EPHEMERAL_SOCKET.1)?.parse().ok()
 }
 
 /// Whether p2v makes files of this name in machine folders, finished or not.
 pub(crate) fn is_ours(file: &OsStr) -> bool {
-    const FIXED: [&str; 10] = [
+    const FIXED: [&str; 9] = [
         MACHINE,
         DISK,
         CHECKSUMS,
@@ -69,7 +72,6 @@ pub(crate) fn is_ours(file: &OsStr) -> bool {
         ADAPTED,
         ADAPTED_RECORD,
         NOW,
-        CONTROL_SOCKET,
     ];
     let Some(name) = file.to_str() else { return false };
     // A new overlay has this ending until it is complete (`disk::qcow2::Overlay`).
@@ -78,7 +80,6 @@ pub(crate) fn is_ours(file: &OsStr) -> bool {
     let nameless = name.strip_prefix(".p2v-").and_then(|rest| rest.strip_suffix(".tmp"));
     FIXED.contains(&name)
         || snapshot_name(OsStr::new(name)).is_some()
-        || ephemeral_pid(OsStr::new(name)).is_some()
         || nameless.is_some_and(|id| uuid::Uuid::try_parse(id).is_ok())
 }
 
@@ -136,8 +137,6 @@ mod tests {
             "disk0.adapted.qcow2.partial.new",
             "disk0.snapshot.before games.qcow2",
             "disk0.snapshot.x.qcow2.partial",
-            "control.sock",
-            "control-4711.sock",
             ".p2v-67e55044-10b1-426f-9247-bb680e5fe0c8.tmp",
         ] {
             assert!(is_ours(OsStr::new(name)), "{name}");
@@ -147,12 +146,19 @@ mod tests {
             "disk1.qcow2",
             "disk0.snapshot..qcow2",
             "disk0.snapshot.qcow2",
-            "control-.sock",
-            "control-x.sock",
+            "run",
             ".p2v-x.tmp",
             "disk0.qcow2.bak",
         ] {
             assert!(!is_ours(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_known_by_their_sockets() {
+        assert_eq!(ephemeral_pid(OsStr::new(&ephemeral_socket(4711))), Some(4711));
+        for name in ["control.sock", "control-.sock", "control-x.sock"] {
+            assert_eq!(ephemeral_pid(OsStr::new(name)), None, "{name}");
         }
     }
 

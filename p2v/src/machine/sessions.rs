@@ -1,6 +1,7 @@
 //! The running sessions of a machine: one that keeps what it writes, and any number of ephemeral ones.
 
-use super::names::{CONTROL_SOCKET, ephemeral_pid, ephemeral_socket};
+use super::lock::FolderLock;
+use super::names::{CONTROL_SOCKET, SOCKETS, ephemeral_pid, ephemeral_socket};
 use crate::error::{Failure, Result};
 use rustix::fs::{Mode, OFlags};
 use serde::{Serialize, Serializer};
@@ -24,8 +25,8 @@ impl Session {
     /// Its control socket.
     pub(crate) fn socket(self, folder: &Path) -> PathBuf {
         match self {
-            Session::Main => folder.join(CONTROL_SOCKET),
-            Session::Ephemeral(pid) => folder.join(ephemeral_socket(pid)),
+            Session::Main => folder.join(SOCKETS).join(CONTROL_SOCKET),
+            Session::Ephemeral(pid) => folder.join(SOCKETS).join(ephemeral_socket(pid)),
         }
     }
 }
@@ -59,16 +60,9 @@ impl Serialize for Session {
 
 /// The sessions that run, the main one first. Sockets that killed ephemeral sessions left behind are removed.
 pub(crate) fn running(folder: &Path) -> Result<Vec<Session>> {
-    let failed = |error| Failure::failed(format!("cannot read the folder {}: {error}", folder.display()));
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let file = entry.map_err(failed)?.file_name();
-        let session = match ephemeral_pid(&file) {
-            Some(pid) => Session::Ephemeral(pid),
-            None if file == CONTROL_SOCKET => Session::Main,
-            None => continue,
-        };
-        if answers(folder, &session.socket(folder)) {
+    for session in listed(folder)? {
+        if answers(folder, session) {
             found.push(session);
         } else if let Session::Ephemeral(pid) = session
             && !Path::new("/proc").join(pid.to_string()).exists()
@@ -77,13 +71,50 @@ pub(crate) fn running(folder: &Path) -> Result<Vec<Session>> {
             let _ = std::fs::remove_file(session.socket(folder));
         }
     }
+    // A session that is about to start may have made the folder, and holds the lock. It stays if there is anything in it.
+    let sockets = folder.join(SOCKETS);
+    if found.is_empty() && sockets.exists() && FolderLock::if_unused(folder)?.is_some() {
+        let _ = std::fs::remove_dir(sockets);
+    }
     found.sort();
     Ok(found)
 }
 
-/// Whether somebody listens on a socket in `folder`, or may do so.
-fn answers(folder: &Path, socket: &Path) -> bool {
-    let Some(name) = socket.file_name() else { return false };
+/// Removes the sockets that sessions left behind. The caller holds the folder's lock: none runs.
+pub(crate) fn forget(folder: &Path) -> Result<()> {
+    for session in listed(folder)? {
+        let _ = std::fs::remove_file(session.socket(folder));
+    }
+    let _ = std::fs::remove_dir(folder.join(SOCKETS));
+    Ok(())
+}
+
+/// The sessions that have, or had, a socket.
+fn listed(folder: &Path) -> Result<Vec<Session>> {
+    let folder = folder.join(SOCKETS);
+    let failed = |error| Failure::failed(format!("cannot read the folder {}: {error}", folder.display()));
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(failed)?.file_name();
+        match ephemeral_pid(&file) {
+            Some(pid) => found.push(Session::Ephemeral(pid)),
+            None if file == CONTROL_SOCKET => found.push(Session::Main),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Whether somebody listens on a session's socket, or may do so.
+fn answers(folder: &Path, session: Session) -> bool {
+    let socket = session.socket(folder);
+    let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
+        return false;
+    };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(opened) = rustix::fs::open(folder, flags, Mode::empty()) else {
         return true;
@@ -108,6 +139,8 @@ mod tests {
         let dead_pid = dead.id();
         dead.wait().unwrap();
         let own = Session::Ephemeral(std::process::id());
+        assert_eq!(running(folder.path()).unwrap(), []);
+        std::fs::create_dir(folder.path().join(SOCKETS)).unwrap();
         let kept = [Session::Main, own].map(|session| UnixListener::bind(session.socket(folder.path())).unwrap());
         let left = Session::Ephemeral(dead_pid).socket(folder.path());
         drop(UnixListener::bind(&left).unwrap());
@@ -117,5 +150,7 @@ mod tests {
         assert_eq!(running(folder.path()).unwrap(), []);
         // This process is alive: it may be about to listen.
         assert!(own.socket(folder.path()).exists());
+        forget(folder.path()).unwrap();
+        assert!(!folder.path().join(SOCKETS).exists());
     }
 }

@@ -18,6 +18,10 @@ const TYPING_HOLD: Duration = Duration::from_millis(20);
 /// Events kept until somebody asks for them; older ones are dropped.
 const MAX_EVENTS: usize = 1024;
 
+/// How long a guest has to open a tray that it has locked, and how often is looked. Linux looks every two seconds.
+const EJECT_TIMEOUT: Duration = Duration::from_secs(15);
+const EJECT_LOOK: Duration = Duration::from_millis(200);
+
 /// A connection to a running machine, ours or QEMU's.
 #[derive(Debug)]
 pub struct Client {
@@ -136,19 +140,40 @@ impl Client {
         })?
     }
 
-    /// Puts a disc into the CD-ROM drive: an open image or block device. A tray that the guest has locked opens only by
-    /// `force`.
+    /// Puts a disc into the CD-ROM drive: an open image or block device. What is in the drive comes out first, see
+    /// [`eject_disc`](Self::eject_disc).
     pub fn insert_disc(&mut self, disc: BorrowedFd<'_>, force: bool) -> Result<(), ClientError> {
+        self.eject_disc(force)?;
         let file = self.hand_over(disc)?;
         let filename = format!("/dev/fdset/{file}");
         let arguments = json!({ "device": "ide1-cd0", "filename": filename, "force": force });
         self.execute("blockdev-change-medium", &arguments).map(drop)
     }
 
-    /// Takes the disc out of the CD-ROM drive.
+    /// Takes the disc out of the CD-ROM drive. A guest that has locked the tray is told, and has some seconds to open it;
+    /// with `force` it is not asked.
     pub fn eject_disc(&mut self, force: bool) -> Result<(), ClientError> {
         let arguments = json!({ "device": "ide1-cd0", "force": force });
+        let deadline = Instant::now() + EJECT_TIMEOUT;
+        let Err(refused) = self.execute("eject", &arguments) else {
+            return Ok(());
+        };
+        while self.disc_is_locked()? {
+            if Instant::now() > deadline {
+                return Err(refused);
+            }
+            // The guest opens the tray without an event.
+            std::thread::sleep(EJECT_LOOK);
+        }
         self.execute("eject", &arguments).map(drop)
+    }
+
+    /// Whether there is a disc that the guest has locked in.
+    fn disc_is_locked(&mut self) -> Result<bool, ClientError> {
+        let drives = self.execute("query-block", &json!({}))?;
+        let drives = drives.as_array().map(Vec::as_slice).unwrap_or_default();
+        let drive = drives.iter().find(|drive| drive["device"] == "ide1-cd0");
+        Ok(drive.is_some_and(|drive| drive["locked"] == true && !drive["inserted"].is_null()))
     }
 
     /// Hands an open file over; the number by which the machine knows it.

@@ -55,8 +55,8 @@ pub enum DiscError {
     NoDrive,
     /// The guest uses the disc.
     #[error(
-        "the tray is locked: the system in the machine uses the disc, and was asked to let go of it; eject it there \
-         (unmount it) and try again, or use force"
+        "the system in the machine has locked the tray, and was told that the button was pressed: wait for it to open the \
+         tray and try again, or use force"
     )]
     Locked,
     /// The file is no disc.
@@ -86,7 +86,7 @@ pub trait Control: Send + Sync {
     /// The CD-ROM drive; `None` if there is none.
     fn disc(&self) -> Option<DiscStatus>;
     /// Puts a disc (an image, or a block device) into the CD-ROM drive, or takes it out. A guest that has locked the
-    /// tray is asked to let go, unless `force`.
+    /// tray is told of it, as by the drive's button, and the disc stays, unless `force`.
     fn set_disc(&self, disc: Option<File>, force: bool) -> Result<(), DiscError>;
     /// Presses the power button: the guest decides.
     fn power_button(&self);

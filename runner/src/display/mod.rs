@@ -25,4 +25,4 @@ pub use address::{AddressError, ListenAddress};
 pub use config::{DisplayConfig, DisplayKind, DisplayStatus};
 pub use damage::{Damage, Rect, TILE_HEIGHT, TILE_WIDTH};
 pub use hub::{Console, Hub, Update, Viewer, Waker};
-pub use server::{DisplayError, Handle, Server};
+pub use server::{DisplayError, Handle, Place, Server};

@@ -2,6 +2,7 @@
 
 use super::client::{self, Terms};
 use super::transport::Plain;
+use super::vnc::Password;
 use super::wake::Wake;
 use super::web::{self, Site};
 use super::{DisplayConfig, DisplayKind, DisplayStatus, Hub, ListenAddress};
@@ -125,9 +126,18 @@ struct Client {
     thread: JoinHandle<()>,
 }
 
-impl Server {
-    /// Offers the screen of the machine `name`.
-    pub fn start(config: &DisplayConfig, name: &str, hub: Hub) -> Result<Self, DisplayError> {
+/// A remote screen's place, before there is anything to see: clients that come already wait.
+pub struct Place {
+    kind: Kind,
+    listener: Listener,
+    bound: Option<SocketAddr>,
+    socket: Option<PathBuf>,
+    password: Option<Password>,
+}
+
+impl Place {
+    /// Takes the address.
+    pub fn take(config: &DisplayConfig) -> Result<Self, DisplayError> {
         if config.address.is_public() && config.password.is_none() {
             return Err(DisplayError::Unprotected(config.address.clone()));
         }
@@ -157,6 +167,26 @@ impl Server {
                 (Listener::Tcp(listener), Some(bound), None)
             }
         };
+        Ok(Place {
+            kind,
+            listener,
+            bound,
+            socket,
+            password: config.password.clone(),
+        })
+    }
+}
+
+impl Server {
+    /// Offers the screen of the machine `name`.
+    pub fn start(place: Place, name: &str, hub: Hub) -> Result<Self, DisplayError> {
+        let Place {
+            kind,
+            listener,
+            bound,
+            socket,
+            password,
+        } = place;
         let url = match (&kind, bound) {
             (Kind::Web(site), Some(bound)) => Some(site.url(bound)),
             _ => None,
@@ -165,14 +195,14 @@ impl Server {
             terms: Terms {
                 hub,
                 name: name.to_owned(),
-                password: config.password.clone(),
+                password: password.clone(),
             },
             kind,
             status: DisplayStatus {
                 address: bound,
                 socket: socket.clone(),
                 url,
-                password: config.password.is_some(),
+                password: password.is_some(),
                 clients: Vec::new(),
             },
             ending: Wake::new()?,

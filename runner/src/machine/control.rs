@@ -64,8 +64,8 @@ impl Control for Remote {
         {
             return Err(DiscError::NoDisc(size));
         }
-        // A locked drive tells the guest that somebody wants the disc.
-        if !force && drive.is_locked() && !drive.press_eject() {
+        // As if the drive's button were pressed: a guest that has locked the tray is told, and opens it if it likes.
+        if !force && drive.has_disc() && !drive.press_eject() {
             return Err(DiscError::Locked);
         }
         drive.set_disc(disc.map(|disc| Arc::new(disc) as Arc<dyn ReadAt>));

@@ -3,6 +3,7 @@
 mod board;
 mod clock;
 mod control;
+mod fence;
 mod firmware;
 mod gate;
 mod memory;

@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::control::{Front, Remote};
+use super::fence::{self, SocketFolder};
 use super::gate::{Gate, Pass};
 use super::requests::{Request, Requests};
 use super::serial_io::RawTerminal;
@@ -9,7 +10,7 @@ use super::window::Desktop;
 use crate::bus::lock;
 use crate::config::{MachineConfig, Outcome, RunError};
 use crate::control::{Control, Event, RunState, Server};
-use crate::display::{self, Handle, Hub};
+use crate::display::{self, Handle, Hub, Place};
 use crate::kvm::vcpu::Exit;
 use crate::kvm::{KvmStatus, Vcpu, Vm, cpuid, kick, probe};
 use crossbeam_channel::{Receiver, unbounded};
@@ -50,6 +51,14 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     }
     let desktop = Desktop::connect(config.window.clone())?;
     let kvm = Kvm::new().map_err(crate::kvm::vm::failed("open /dev/kvm"))?;
+    let places = config
+        .displays
+        .iter()
+        .map(Place::take)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| RunError::Config(error.to_string()))?;
+    let sockets = config.sockets.as_deref().map(SocketFolder::make).transpose()?;
+    fence::close_paths(&config)?;
     let vm = Vm::new(&kvm)?;
     let gate = Gate::new(config.cpus);
     let (sender, receiver) = unbounded();
@@ -64,7 +73,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let _terminal = RawTerminal::enter(&config.serial);
     let signals = catch_signals(requests.clone())?;
     let hub = Hub::new(Arc::new(Front(board.clone())));
-    let displays = start_displays(&config, &hub)?;
+    let displays = start_displays(places, &config.name, &hub)?;
     let handles = displays.iter().map(display::Server::handle).collect();
     let server = start_server(&config, &board, handles)?;
     let timers = board.timers.clone();
@@ -92,6 +101,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
             }
         })?);
     }
+    fence::close_calls(&config)?;
     gate.release();
 
     let result = match desktop {
@@ -112,6 +122,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let flushed = board.drain();
     // After the flush, so that whoever waits for the socket to close finds the disks complete.
     drop(server);
+    drop(sockets);
     result.and_then(|outcome| flushed.map(|()| outcome))
 }
 
@@ -126,11 +137,11 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 /// Offers the screen, and says where.
-fn start_displays(config: &MachineConfig, hub: &Hub) -> Result<Vec<display::Server>, RunError> {
+fn start_displays(places: Vec<Place>, name: &str, hub: &Hub) -> Result<Vec<display::Server>, RunError> {
     let mut displays = Vec::new();
-    for display in &config.displays {
-        let server = display::Server::start(display, &config.name, hub.clone())
-            .map_err(|error| RunError::Config(error.to_string()))?;
+    for place in places {
+        let server =
+            display::Server::start(place, name, hub.clone()).map_err(|error| RunError::Config(error.to_string()))?;
         eprintln!("{}", server.handle().status());
         displays.push(server);
     }

@@ -66,6 +66,8 @@ pub(crate) fn bare(folder: &Path) -> MachineConfig {
         vga_bios: firmware("vgabios-stdvga.bin"),
         window: None,
         displays: Vec::new(),
+        sockets: None,
+        sandbox: false,
         control_socket: Some(folder.join("control.sock")),
         firmware_log: None,
     }

@@ -63,15 +63,6 @@ impl Qmp {
             .map(|_| ())
     }
 
-    /// Writes the screen to a PNG file.
-    ///
-    /// # Errors
-    /// As [`Qmp::execute`].
-    pub fn screenshot(&mut self, file: &Path) -> Result<()> {
-        self.execute("screendump", Some(json!({ "filename": file, "format": "png" })))
-            .map(|_| ())
-    }
-
     fn receive(&mut self) -> Result<Value> {
         let mut line = String::new();
         if self.reader.read_line(&mut line)? == 0 {
