@@ -39,7 +39,7 @@ libfuzzer_sys::fuzz_target!(|steps: Vec<(u8, u16, u8, u32)>| {
             1 => drop(cmos.read(0x70 + (port & 1), 1)),
             2 => fw_cfg.write(0x510 + port % 12, size, value),
             3 => drop(fw_cfg.read(0x510 + port % 12, size)),
-            4 => drop(fw_cfg.read_string(0x511, 1, &mut vec![0; usize::from(port) % 5000])),
+            4 => fw_cfg.read_string(0x511, 1, &mut vec![0; usize::from(port) % 5000]),
             5 => pm.write_port(0, port & 63, size, value),
             6 => drop(pm.read_port(0, port & 63, size)),
             7 => pm.write_config(offset, size, value),
