@@ -213,7 +213,7 @@ fn linear_modes_look_the_same() {
     let mut pair = Pair::start();
     pair.map_bars();
     for bits in [8, 15, 16, 24, 32, 4] {
-        for (width, height) in [(640, 480), (800, 600), (1024, 768), (1920, 1080)] {
+        for (width, height) in [(640, 480), (800, 600), (1024, 768), (1920, 1080), (2560, 1600)] {
             // QEMU repeats the first 256 KiB in larger 16-colour modes.
             if bits == 4 && width > 800 {
                 continue;
