@@ -39,6 +39,7 @@ const TEST: &[&str] = &[
     "desktop-file-utils",
     "dosfstools",
     "e2fsprogs",
+    "edid-decode",
     "fdisk",
     "fuse3",
     "gcab",

@@ -8,6 +8,8 @@ struct Timing {
     clock: u16,
     across: [u16; 4],
     down: [u16; 4],
+    /// Digital separate sync (0x18), with a positive vertical (4) and horizontal (2) one.
+    sync: u8,
 }
 
 /// VESA DMT 1024x768 at 60 Hz: what old systems choose if they take the preferred mode.
@@ -15,12 +17,14 @@ const PREFERRED: Timing = Timing {
     clock: 6500,
     across: [1024, 320, 24, 136],
     down: [768, 38, 3, 6],
+    sync: 0x18,
 };
-/// CEA-861 1920x1080 at 60 Hz.
+/// VESA DMT 2560x1600 at 60 Hz with reduced blanking: as much as video memory holds.
 const LARGEST: Timing = Timing {
-    clock: 14850,
-    across: [1920, 280, 88, 44],
-    down: [1080, 45, 4, 5],
+    clock: 26850,
+    across: [2560, 160, 48, 32],
+    down: [1600, 46, 3, 6],
+    sync: 0x1A,
 };
 
 impl Timing {
@@ -53,7 +57,7 @@ impl Timing {
             high(width_mm) << 4 | high(height_mm),
             0,
             0,
-            0x1E, // digital separate sync, both positive
+            self.sync,
         ]
     }
 }
@@ -105,8 +109,8 @@ pub(super) fn block() -> [u8; SIZE] {
     }
     edid[54..72].copy_from_slice(&PREFERRED.bytes());
     edid[72..90].copy_from_slice(&LARGEST.bytes());
-    // Limits: 50–125 Hz, 30–160 kHz, 300 MHz.
-    edid[90..108].copy_from_slice(&[0, 0, 0, 0xFD, 0, 50, 125, 30, 160, 30, 0, 10, 32, 32, 32, 32, 32, 32]);
+    // Limits, and nothing about how to make timings: 50–125 Hz, 30–160 kHz, 300 MHz.
+    edid[90..108].copy_from_slice(&[0, 0, 0, 0xFD, 0, 50, 125, 30, 160, 30, 1, 10, 32, 32, 32, 32, 32, 32]);
     edid[108..126].copy_from_slice(&text(0xFC, "p2v display"));
     let sum = edid.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     edid[127] = sum.wrapping_neg();
