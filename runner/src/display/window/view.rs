@@ -46,6 +46,7 @@ impl View {
     /// Whether the picture is drawn with whole, equal pixels.
     pub(super) fn is_whole(&self) -> bool {
         self.place.width.is_multiple_of(self.guest.0)
+            && self.place.height.is_multiple_of(self.guest.1)
             && self.place.width / self.guest.0 == self.place.height / self.guest.1
     }
 
@@ -146,6 +147,13 @@ mod tests {
                 height: 1000
             }
         );
+    }
+
+    #[test]
+    fn a_picture_higher_than_wide_is_whole_only_if_both_ways_are() {
+        let view = View::new((10, 29), (1, 10), Scaling::Smooth);
+        assert_eq!((view.place.width, view.place.height), (2, 29));
+        assert!(!view.is_whole());
     }
 
     #[test]
