@@ -7,7 +7,7 @@ use super::damage::Damage;
 use super::input::{Hands, Pointer};
 use super::renderer::Renderer;
 use crate::bus::lock;
-use crate::input::InputEvent;
+use crate::input::{InputEvent, KeySink, Layout, Typing, TypingError};
 use crate::kvm::Pages;
 use crate::video::{Frame, Scene};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -29,6 +29,10 @@ pub trait Console: Send + Sync {
     fn written(&self) -> Pages;
     /// Keys, buttons and movements, in order.
     fn input(&self, events: &[InputEvent]);
+    /// Whether the guest has yet to read keys that went to [`input`](Self::input).
+    fn is_behind(&self) -> bool {
+        false
+    }
     /// Whether the guest has a device that tells where the pointer is: else movements are all it understands.
     fn has_absolute_pointer(&self) -> bool {
         false
@@ -62,6 +66,10 @@ struct Shared {
     changed: Condvar,
     /// Where viewers that tell places last had the guest's pointer.
     pointer: Mutex<Pointer>,
+    /// The guest's keyboard, on which texts are typed.
+    layout: Layout,
+    /// The text that is being typed, and the seat of the viewer who asked for it.
+    typing: Mutex<Option<(u64, Typing)>>,
 }
 
 struct State {
@@ -81,8 +89,8 @@ struct Seat {
 }
 
 impl Hub {
-    /// A hub without viewers.
-    pub fn new(console: Arc<dyn Console>) -> Self {
+    /// A hub without viewers; texts are typed as on a keyboard with this `layout`.
+    pub fn new(console: Arc<dyn Console>, layout: Layout) -> Self {
         Hub(Arc::new(Shared {
             console,
             state: Mutex::new(State {
@@ -94,6 +102,8 @@ impl Hub {
             }),
             changed: Condvar::new(),
             pointer: Mutex::default(),
+            layout,
+            typing: Mutex::default(),
         }))
     }
 
@@ -128,6 +138,11 @@ impl Hub {
     pub fn end(&self) {
         lock(&self.0.state).ended = true;
         self.0.changed.notify_all();
+        self.stop_typing();
+    }
+
+    fn stop_typing(&self) {
+        *lock(&self.0.typing) = None;
     }
 
     /// The body of the thread that draws.
@@ -214,6 +229,18 @@ impl Hub {
     }
 }
 
+/// The guest's keyboard for texts.
+struct Sink(Arc<dyn Console>);
+
+impl KeySink for Sink {
+    fn input(&self, events: &[InputEvent]) {
+        self.0.input(events);
+    }
+    fn is_behind(&self) -> bool {
+        self.0.is_behind()
+    }
+}
+
 /// One who looks at the screen and has hands on keyboard and mouse. Dropping it releases what it holds pressed.
 pub struct Viewer {
     hub: Hub,
@@ -238,8 +265,11 @@ impl Viewer {
         lock(&self.hub.0.state).frame.clone()
     }
 
-    /// A key, by its QKeyCode name, was pressed or released.
+    /// A key, by its QKeyCode name, was pressed or released. A press stops what is being typed.
     pub fn key(&mut self, code: &'static str, down: bool) {
+        if down {
+            self.hub.stop_typing();
+        }
         let events = self.hands.key(code, down);
         self.send(&events);
     }
@@ -253,6 +283,20 @@ impl Viewer {
     pub fn release_all(&mut self) {
         let events = self.hands.release_all();
         self.send(&events);
+    }
+
+    /// Begins to type a text, until that is done, somebody presses a key, or this viewer goes. What it holds pressed
+    /// is released first.
+    ///
+    /// # Errors
+    /// Nothing is typed unless all of it can be.
+    pub fn type_text(&mut self, text: &str) -> Result<(), TypingError> {
+        self.release_all();
+        let mut typing = lock(&self.hub.0.typing);
+        *typing = None;
+        let sink = Sink(self.hub.0.console.clone());
+        *typing = Some((self.id, Typing::start(text, &self.hub.0.layout, sink)?));
+        Ok(())
     }
 
     /// A button, by QMP's name, was pressed or released; a press of `wheel-up` or `wheel-down` is one notch.
@@ -307,6 +351,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
+        lock(&self.hub.0.typing).take_if(|(id, _)| *id == self.id);
         let events = self.hands.release_all();
         self.send(&events);
         lock(&self.hub.0.state).viewers.retain(|seat| seat.id != self.id);

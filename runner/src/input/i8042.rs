@@ -123,6 +123,11 @@ impl I8042 {
         self.refill();
     }
 
+    /// Whether the guest has yet to read keys that were pressed or released.
+    pub fn is_behind(&self) -> bool {
+        self.keyboard.has_codes() || self.output_full && self.output_source == Source::Keyboard
+    }
+
     /// Moves the next byte into the output buffer if it is empty.
     fn refill(&mut self) {
         while !self.output_full {

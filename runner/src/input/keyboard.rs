@@ -164,6 +164,11 @@ impl Keyboard {
         !self.answers.is_empty() || !self.codes.is_empty()
     }
 
+    /// Whether keys wait for the controller.
+    pub(super) fn has_codes(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
     /// The next byte for the controller.
     pub(super) fn next_byte(&mut self) -> Option<u8> {
         let byte = self.answers.pop_front().or_else(|| self.codes.pop_front())?;

@@ -2,9 +2,10 @@
 
 use super::common::PATIENCE;
 use super::picture::Picture;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -24,6 +25,50 @@ pub(crate) fn gtk_vnc(port: u16, password: &str, encodings: &str, actions: &[&st
         "the viewer failed (it needs Debian's packages python3-gi and gir1.2-gtk-vnc-2.0): {errors}"
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same client, which stays until it is dropped; its lines can be waited for.
+pub(crate) struct Staying {
+    lines: Receiver<String>,
+    _viewer: Running,
+}
+
+impl Staying {
+    pub(crate) fn start(port: u16, encodings: &str, actions: &[&str]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vnc/viewer.py");
+        let mut viewer = Command::new("/usr/bin/python3")
+            .arg(script)
+            .args([&port.to_string(), "-", encodings])
+            .args(actions)
+            .arg("stay")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 must be installed (Debian package python3-gi)");
+        let (sender, lines) = channel();
+        let output = BufReader::new(viewer.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Staying {
+            lines,
+            _viewer: Running(viewer),
+        }
+    }
+
+    /// Waits for a line.
+    pub(crate) fn wait_for(&self, expected: &str) {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line == expected => return,
+                Ok(_) => {}
+                Err(error) => panic!("the viewer did not say {expected:?}: {error}"),
+            }
+        }
+    }
 }
 
 /// Ends a process with the test.
@@ -154,12 +199,27 @@ impl TigerVnc {
         }
     }
 
+    /// Copies a text on the X server.
+    pub(crate) fn copy(&self, text: &str) {
+        let mut xclip = Command::new("xclip")
+            .args(["-selection", "clipboard", "-in"])
+            .env("DISPLAY", &self.display)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("xclip must be installed (Debian package xclip)");
+        // It stays in the background for as long as the X server does.
+        xclip.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(xclip.wait().unwrap().success());
+    }
+
     /// Presses a key on the X server's keyboard.
     pub(crate) fn press(&self, key: &str) {
         let status = Command::new("xdotool")
             // Without a window manager nobody else gives the window the keyboard.
             .args([
                 "search",
+                "--sync",
                 "--name",
                 "TigerVNC",
                 "windowfocus",

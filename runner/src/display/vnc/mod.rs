@@ -4,6 +4,7 @@
 //! [`Session`] is the protocol without any input or output: bytes in, bytes out. `display::client` moves the bytes.
 
 mod auth;
+mod clipboard;
 mod encode;
 mod handshake;
 mod keys;

@@ -2,9 +2,10 @@
 
 use super::ProtocolError;
 use super::auth::{Challenge, Password};
+use super::clipboard::{Clipboard, Pasted, Remark};
 use super::encode::Encoder;
 use super::handshake::Handshake;
-use super::keys::Keyboard;
+use super::keys::{Keyboard, Meaning};
 use super::messages::{self, Message, encoding, put16, rect_header};
 use super::pixel::PixelFormat;
 use crate::display::input::place;
@@ -43,8 +44,6 @@ pub struct Session {
     phase: Phase,
     /// Not understood yet: less than one message.
     input: Vec<u8>,
-    /// Bytes of a text that are still to come, and are dropped.
-    skip: u32,
     output: Vec<u8>,
 }
 
@@ -65,6 +64,9 @@ struct Running {
     /// Rectangles without pixels that go with the next update.
     notices: Vec<Notice>,
     relative: bool,
+    clipboard: Clipboard,
+    /// Messages that go as soon as they can.
+    remarks: Vec<Remark>,
 }
 
 /// How a client learns of a new size.
@@ -96,7 +98,6 @@ impl Session {
             waker,
             phase: Phase::Handshake(handshake),
             input: Vec::new(),
-            skip: 0,
             output,
         }
     }
@@ -130,11 +131,6 @@ impl Session {
         if input.is_empty() {
             return Ok(None);
         }
-        if self.skip > 0 {
-            let skipped = u32::try_from(input.len()).unwrap_or(u32::MAX).min(self.skip);
-            self.skip -= skipped;
-            return Ok(Some(skipped as usize));
-        }
         match &mut self.phase {
             Phase::Handshake(handshake) => {
                 let Some((taken, over)) = handshake.advance(input, &mut self.output)? else {
@@ -148,14 +144,13 @@ impl Session {
             // Nobody has anything to say before ServerInit. The few bytes of one read may wait.
             Phase::Greeting(_) => Ok(None),
             Phase::Running(running) => {
+                if let Some(taken) = running.take_text(input) {
+                    return Ok(Some(taken));
+                }
                 let Some((message, taken)) = messages::parse(input)? else {
                     return Ok(None);
                 };
-                if let Message::CutText(len) = message {
-                    self.skip = len;
-                } else {
-                    running.obey(message);
-                }
+                running.obey(message)?;
                 Ok(Some(taken))
             }
         }
@@ -188,6 +183,9 @@ impl Session {
             }
         }
         if let Phase::Running(running) = &mut self.phase {
+            for remark in running.remarks.drain(..) {
+                remark.put(out);
+            }
             running.update(out);
         }
     }
@@ -207,10 +205,12 @@ impl Running {
             resizable: None,
             notices: Vec::new(),
             relative: false,
+            clipboard: Clipboard::default(),
+            remarks: Vec::new(),
         }
     }
 
-    fn obey(&mut self, message: Message) {
+    fn obey(&mut self, message: Message) -> Result<(), ProtocolError> {
         match message {
             Message::PixelFormat(format) => self.format = format,
             Message::Encodings(numbers) => self.take_encodings(&numbers),
@@ -221,9 +221,23 @@ impl Running {
                 self.request = Some(self.request.map_or(area, |before| before.union(&area)));
             }
             Message::Key { down, keysym, code } => {
-                let known = code.is_some_and(|code| self.keyboard.code(code, down, &mut self.viewer));
-                if !known {
-                    self.keyboard.keysym(keysym, down, &mut self.viewer);
+                let meaning = self.keyboard.meaning(keysym, code, down, &mut self.viewer);
+                match meaning {
+                    Meaning::Key => {
+                        if down {
+                            self.clipboard.forget_wish();
+                        }
+                        let known = code.is_some_and(|code| self.keyboard.code(code, down, &mut self.viewer));
+                        if !known {
+                            self.keyboard.keysym(keysym, down, &mut self.viewer);
+                        }
+                    }
+                    Meaning::Paste => {
+                        let pasted = self.clipboard.paste();
+                        let remark = type_text(&pasted, &mut self.viewer);
+                        self.remark(remark);
+                    }
+                    Meaning::Rest => {}
                 }
             }
             Message::Pointer { buttons, x, y } => self.point(buttons, x, y),
@@ -232,7 +246,25 @@ impl Running {
                     self.notice(Notice::Layout(1, PROHIBITED));
                 }
             }
-            Message::CutText(_) => {}
+            Message::CutText(len) => self.clipboard.begin(len)?,
+        }
+        Ok(())
+    }
+
+    /// Takes bytes of a text that the client has announced; `None` if none are to come.
+    fn take_text(&mut self, input: &[u8]) -> Option<usize> {
+        let (taken, remark) = self.clipboard.take(input)?;
+        self.remark(remark);
+        if let Some(pasted) = self.clipboard.pasted_late() {
+            let remark = type_text(&pasted, &mut self.viewer);
+            self.remark(remark);
+        }
+        Some(taken)
+    }
+
+    fn remark(&mut self, remark: Option<Remark>) {
+        if let Some(remark) = remark.filter(|remark| !self.remarks.contains(remark)) {
+            self.remarks.push(remark);
         }
     }
 
@@ -249,6 +281,9 @@ impl Running {
         }
         if numbers.contains(&encoding::EXTENDED_KEY) {
             self.notice(Notice::ExtendedKey);
+        }
+        if numbers.contains(&encoding::EXTENDED_CLIPBOARD) && self.clipboard.extend() {
+            self.remark(Some(Remark::Capabilities));
         }
         if numbers.contains(&encoding::POINTER_MOTION) {
             self.relative = !self.viewer.has_absolute_pointer();
@@ -358,5 +393,14 @@ impl Running {
                 out.extend([0; 4]);
             }
         }
+    }
+}
+
+/// Types what was pasted; what the client is to be told if that cannot be done at once.
+fn type_text(pasted: &Pasted<'_>, viewer: &mut Viewer) -> Option<Remark> {
+    match pasted {
+        Pasted::Nothing => Some(Remark::Bell),
+        Pasted::Later => Some(Remark::Request),
+        Pasted::Text(text) => viewer.type_text(text).is_err().then_some(Remark::Bell),
     }
 }

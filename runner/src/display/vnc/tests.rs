@@ -5,7 +5,7 @@ use super::*;
 use crate::device::{PortDevice, TestClock};
 use crate::display::Console;
 use crate::display::Hub;
-use crate::input::InputEvent;
+use crate::input::{InputEvent, Layout};
 use crate::kvm::Pages;
 use crate::video::{Scene, Vga};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn open() -> (Arc<Machine>, Hub, Session) {
     let vga = Vga::new(Arc::new(TestClock::default()), &[]).unwrap();
     let machine = Arc::new(Machine(Mutex::new(vga), Mutex::default()));
     set_mode(&machine, 64, 32);
-    let hub = Hub::new(machine.clone());
+    let hub = Hub::new(machine.clone(), Layout::default());
     let mut session = Session::new(hub.clone(), "pc", None, [0; 16], Arc::new(|| {}));
     session.receive(b"RFB 003.008\n\x01\x01").unwrap();
     assert!(!session.wants_input());
@@ -155,6 +155,91 @@ fn what_a_client_holds_is_released_when_it_goes() {
         button(false),
     ];
     assert_eq!(*machine.1.lock().unwrap(), expected);
+}
+
+/// Keys by scan code: pressed, or released.
+fn keys(codes: &[(u8, bool)]) -> Vec<u8> {
+    let key = |(code, down): &(u8, bool)| [255, 0, 0, u8::from(*down), 0, 0, 0, 0, 0, 0, 0, *code];
+    codes.iter().flat_map(key).collect()
+}
+
+#[test]
+fn what_is_copied_is_typed_when_it_is_asked_for_until_a_key_is_pressed() {
+    let (machine, hub, mut session) = open();
+    let mut text = vec![6, 0, 0, 0, 0, 0, 1, 0];
+    text.extend([b'X'; 256]);
+    session.receive(&text).unwrap();
+    let chord = keys(&[(0x1D, true), (0x38, true), (0x2A, true), (0x2F, true)]);
+    session.receive(&chord).unwrap();
+    // The client's keyboard repeats the last key.
+    session.receive(&keys(&[(0x2F, true), (0x2F, true)])).unwrap();
+    let typed = |events: &[InputEvent]| {
+        let x = |event: &&InputEvent| matches!(event, InputEvent::Key { code, down: true } if code == "x");
+        events.iter().filter(x).count()
+    };
+    while typed(&machine.1.lock().unwrap()) < 2 {
+        std::thread::yield_now();
+    }
+    // Somebody else's key.
+    let mut other = hub.subscribe(Arc::new(|| {}));
+    other.key("esc", true);
+    let events = std::mem::take(&mut *machine.1.lock().unwrap());
+    assert!(typed(&events) < 256);
+    let (last, before) = events.split_last().unwrap();
+    let escape = |down| InputEvent::Key {
+        code: "esc".to_owned(),
+        down,
+    };
+    assert_eq!(*last, escape(true));
+    let mut held = std::collections::BTreeSet::new();
+    for event in before {
+        match event {
+            InputEvent::Key { code, down: true } => assert!(held.insert(code.clone()), "{code}"),
+            InputEvent::Key { code, down: false } => assert!(held.remove(code), "{code}"),
+            other => panic!("{other:?}"),
+        }
+        assert_ne!(held.first().map(String::as_str), Some("v"));
+    }
+    assert!(held.is_empty(), "{held:?}");
+    // When the modifiers were let go, the key is the guest's again.
+    session.receive(&keys(&[(0x2A, false), (0x2F, true)])).unwrap();
+    let v = InputEvent::Key {
+        code: "v".to_owned(),
+        down: true,
+    };
+    assert_eq!(*machine.1.lock().unwrap(), [v]);
+}
+
+#[test]
+fn a_text_beyond_latin_1_is_announced_fetched_and_typed() {
+    let (machine, _, mut session) = open();
+    session.receive(&encodings(&[encoding::EXTENDED_CLIPBOARD])).unwrap();
+    let capabilities = [3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xF8, 0x1D, 0, 0, 1, 0, 0, 0, 0];
+    assert_eq!(produce(&mut session), capabilities);
+    let announced = [6, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFC, 8, 0, 0, 1];
+    session.receive(&announced).unwrap();
+    assert!(produce(&mut session).is_empty());
+    let chord = keys(&[(0x1D, true), (0x38, true), (0x2A, true), (0x2F, true)]);
+    session.receive(&chord).unwrap();
+    assert_eq!(produce(&mut session), [3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFC, 2, 0, 0, 1]);
+    machine.1.lock().unwrap().clear();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut zlib, b"\0\0\0\x02a\0").unwrap();
+    let data = zlib.finish().unwrap();
+    let len = -i32::try_from(data.len() + 4).unwrap();
+    let mut provided = vec![6, 0, 0, 0];
+    provided.extend(len.to_be_bytes());
+    provided.extend([0x10, 0, 0, 1]);
+    provided.extend(data);
+    session.receive(&provided).unwrap();
+    let key = |down| InputEvent::Key {
+        code: "a".to_owned(),
+        down,
+    };
+    while machine.1.lock().unwrap().len() < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(*machine.1.lock().unwrap(), [key(true), key(false)]);
 }
 
 proptest::proptest! {
