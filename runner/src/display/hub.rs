@@ -29,6 +29,10 @@ pub trait Console: Send + Sync {
     fn written(&self) -> Pages;
     /// Keys, buttons and movements, in order.
     fn input(&self, events: &[InputEvent]);
+    /// The keyboard's lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock.
+    fn leds(&self) -> u8 {
+        0
+    }
     /// Whether the guest has yet to read keys that went to [`input`](Self::input).
     fn is_behind(&self) -> bool {
         false
@@ -75,6 +79,8 @@ struct Shared {
 struct State {
     frame: Arc<Frame>,
     viewers: Vec<Seat>,
+    /// The keyboard's lamps and whether the pointer is absolute, as the viewers were last called for.
+    signs: (u8, bool),
     next_id: u64,
     /// Somebody came, or a key was pressed: look now.
     hurry: bool,
@@ -96,6 +102,7 @@ impl Hub {
             state: Mutex::new(State {
                 frame: Arc::new(Frame::black(0, 0)),
                 viewers: Vec::new(),
+                signs: (0, false),
                 next_id: 0,
                 hurry: false,
                 ended: false,
@@ -196,7 +203,9 @@ impl Hub {
     fn publish(&self, picture: &Frame, damage: &Damage) {
         let mut state = lock(&self.0.state);
         let newcomers = state.viewers.iter().any(|seat| seat.damage.is_none());
-        if damage.is_empty() && !newcomers {
+        let signs = (self.0.console.leds(), self.0.console.has_absolute_pointer());
+        let told = std::mem::replace(&mut state.signs, signs) != signs;
+        if damage.is_empty() && !newcomers && !told {
             return;
         }
         if (state.frame.width, state.frame.height) != (picture.width, picture.height) {
@@ -217,7 +226,7 @@ impl Hub {
         for seat in &mut state.viewers {
             match &mut seat.damage {
                 None => seat.damage = Some(Damage::all(picture.width, picture.height)),
-                Some(_) if damage.is_empty() => continue,
+                Some(_) if damage.is_empty() && !told => continue,
                 Some(before) => before.merge(damage),
             }
             wakers.push(seat.waker.clone());
@@ -326,7 +335,14 @@ impl Viewer {
         }
     }
 
+    /// The keyboard's lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock. The waker is called
+    /// when they change.
+    pub fn leds(&self) -> u8 {
+        self.hub.0.console.leds()
+    }
+
     /// Whether places reach the guest as such: else a viewer does better to grab the pointer and send movements.
+    /// The waker is called when it changes.
     pub fn has_absolute_pointer(&self) -> bool {
         self.hub.0.console.has_absolute_pointer()
     }

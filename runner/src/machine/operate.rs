@@ -60,6 +60,11 @@ impl Board {
         self.timers.nudge(deadline);
     }
 
+    /// The keyboard's lamps.
+    pub(super) fn leds(&self) -> u8 {
+        lock(&self.keyboard).leds()
+    }
+
     /// Whether the guest has yet to read keys.
     pub(super) fn is_behind(&self) -> bool {
         lock(&self.keyboard).is_behind()

@@ -9,6 +9,7 @@ mod clipboard;
 mod common;
 mod hostile;
 mod picture;
+mod signs;
 mod viewers;
 mod web;
 

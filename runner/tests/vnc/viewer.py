@@ -68,6 +68,12 @@ connection.connect('vnc-auth-credential', lambda c, wanted: credential(c, wanted
 connection.connect('vnc-auth-failure', lambda c, reason: say('refused:', reason))
 connection.connect('vnc-initialized', initialized)
 connection.connect('vnc-framebuffer-update', updated)
+def cursor_changed(connection, cursor):
+    say('cursor', *([cursor.get_width(), cursor.get_height()] if cursor else ['none']))
+
+connection.connect('vnc-cursor-changed', cursor_changed)
+connection.connect('vnc-led-state', lambda c: say('leds', c.get_ledstate()))
+connection.connect('vnc-pointer-mode-changed', lambda c, absolute: say('pointer is now', 'absolute' if absolute else 'relative'))
 connection.connect('vnc-bell', lambda c: say('bell'))
 connection.connect('vnc-error', lambda c, message: say('error:', message))
 connection.connect('vnc-disconnected', lambda c: (say('disconnected'), loop.quit()))

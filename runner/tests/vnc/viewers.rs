@@ -2,6 +2,7 @@
 
 use super::common::PATIENCE;
 use super::picture::Picture;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -93,6 +94,10 @@ pub(crate) struct TigerVnc {
 
 impl TigerVnc {
     pub(crate) fn start(port: u16, encoding: &str) -> Self {
+        Self::start_with(port, encoding, &["-RemoteResize=0"])
+    }
+
+    pub(crate) fn start_with(port: u16, encoding: &str, options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let mut server = Command::new("Xvfb")
             .args([
@@ -118,21 +123,16 @@ impl TigerVnc {
         let display = format!(":{}", number.trim());
         let viewer = Command::new("xtigervncviewer")
             // Without these, it draws hints over the picture, or picks another encoding.
-            .args([
-                "-MenuKey=",
-                "-AutoSelect=0",
-                "-NoJPEG=1",
-                "-RemoteResize=0",
-                "-AlertOnFatalError=0",
-            ])
+            .args(["-MenuKey=", "-AutoSelect=0", "-NoJPEG=1", "-AlertOnFatalError=0"])
             .args([
                 "-SecurityTypes=None",
                 &format!("-PreferredEncoding={encoding}"),
                 &format!("127.0.0.1::{port}"),
             ])
+            .args(options)
             .env("DISPLAY", &display)
             .env("HOME", folder.path())
-            .stderr(Stdio::null())
+            .stderr(File::create(folder.path().join("log")).unwrap())
             .spawn()
             .expect("xtigervncviewer must be installed (Debian package tigervnc-viewer)");
         TigerVnc {
@@ -144,6 +144,20 @@ impl TigerVnc {
         }
     }
 
+    /// Waits until its messages hold `text`.
+    pub(crate) fn wait_to_say(&self, text: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        loop {
+            let log = std::fs::read(self.folder.path().join("log")).unwrap();
+            let log = String::from_utf8_lossy(&log);
+            if log.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn screen(&self) -> PathBuf {
         self.folder.path().join("Xvfb_screen0")
     }
@@ -151,7 +165,7 @@ impl TigerVnc {
     /// The X server's screen, from its XWD file (`X11/XWDFile.h`): a header and a colour map, then rows of pixels.
     fn look(&self) -> Picture {
         let mut file = Vec::new();
-        std::fs::File::open(self.screen())
+        File::open(self.screen())
             .unwrap()
             .read_to_end(&mut file)
             .unwrap();

@@ -12,8 +12,10 @@ pub(super) mod encoding {
     pub(crate) const TIGHT: i32 = 7;
     pub(crate) const ZRLE: i32 = 16;
     pub(crate) const DESKTOP_SIZE: i32 = -223;
+    pub(crate) const CURSOR: i32 = -239;
     pub(crate) const POINTER_MOTION: i32 = -257;
     pub(crate) const EXTENDED_KEY: i32 = -258;
+    pub(crate) const LED_STATE: i32 = -261;
     pub(crate) const EXTENDED_DESKTOP_SIZE: i32 = -308;
     pub(crate) const EXTENDED_CLIPBOARD: i32 = 0xC0A1_E5CE_u32.cast_signed();
 }

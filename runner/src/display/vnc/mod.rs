@@ -5,11 +5,13 @@
 
 mod auth;
 mod clipboard;
+mod cursor;
 mod encode;
 mod handshake;
 mod keys;
 mod messages;
 mod pixel;
+mod running;
 mod session;
 
 #[cfg(test)]

@@ -10,8 +10,15 @@ use crate::kvm::Pages;
 use crate::video::{Scene, Vga};
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-struct Machine(Mutex<Vga>, Mutex<Vec<InputEvent>>);
+#[derive(Default)]
+struct Signs {
+    leds: AtomicU8,
+    absolute: AtomicBool,
+}
+
+struct Machine(Mutex<Vga>, Mutex<Vec<InputEvent>>, Signs);
 
 impl Console for Machine {
     fn scene(&self) -> Scene {
@@ -22,6 +29,12 @@ impl Console for Machine {
     }
     fn input(&self, events: &[InputEvent]) {
         self.1.lock().unwrap().extend_from_slice(events);
+    }
+    fn leds(&self) -> u8 {
+        self.2.leds.load(Ordering::SeqCst)
+    }
+    fn has_absolute_pointer(&self) -> bool {
+        self.2.absolute.load(Ordering::SeqCst)
     }
 }
 
@@ -36,7 +49,7 @@ fn set_mode(machine: &Machine, width: u16, height: u16) {
 /// A client that has just got ServerInit for a screen of 64 by 32 pixels.
 fn open() -> (Arc<Machine>, Hub, Session) {
     let vga = Vga::new(Arc::new(TestClock::default()), &[]).unwrap();
-    let machine = Arc::new(Machine(Mutex::new(vga), Mutex::default()));
+    let machine = Arc::new(Machine(Mutex::new(vga), Mutex::default(), Signs::default()));
     set_mode(&machine, 64, 32);
     let hub = Hub::new(machine.clone(), Layout::default());
     let mut session = Session::new(hub.clone(), "pc", None, [0; 16], Arc::new(|| {}));
@@ -130,6 +143,65 @@ fn wishes_for_a_size_are_answered() {
         produce(&mut session)[..16],
         [0, 0, 0, 1, 0, 1, 0, 1, 0, 64, 0, 32, 0xFF, 0xFF, 0xFE, 0xCC]
     );
+}
+
+/// Everything that a client is told of beside the picture comes in an update of its own, before the picture's.
+#[test]
+fn layouts_of_screens_are_not_together_with_pixels() {
+    let (_, _, mut session) = open();
+    session.receive(&encodings(&[encoding::EXTENDED_DESKTOP_SIZE])).unwrap();
+    let layout = |reason, status| {
+        [
+            0, 0, 0, 1, 0, reason, 0, status, 0, 64, 0, 32, 0xFF, 0xFF, 0xFE, 0xCC, // header
+            1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 32, 0, 0, 0, 0, // one screen
+        ]
+    };
+    for _ in 0..2 {
+        // Each request for all tells the layout again.
+        session.receive(&ALL).unwrap();
+        let answer = produce(&mut session);
+        assert_eq!(answer[..36], layout(0, 0));
+        assert_eq!(answer[36..52], [0, 0, 0, 1, 0, 0, 0, 0, 0, 64, 0, 32, 0, 0, 0, 0]);
+        assert_eq!(answer.len(), 36 + 16 + 64 * 32 * 4);
+    }
+    // A wish is answered without a request.
+    session.receive(&[251, 0, 1, 0, 1, 0, 0, 0]).unwrap();
+    assert_eq!(produce(&mut session), layout(1, 1));
+    assert!(produce(&mut session).is_empty());
+}
+
+#[test]
+fn those_who_know_no_layouts_are_told_none() {
+    let (_, _, mut session) = open();
+    session.receive(&ALL).unwrap();
+    produce(&mut session);
+    session.receive(&[251, 0, 1, 0, 1, 0, 0, 0]).unwrap();
+    session.receive(&CHANGES).unwrap();
+    assert!(produce(&mut session).is_empty());
+}
+
+#[test]
+fn lamps_and_pointers_follow_the_guest() {
+    let (machine, _, mut session) = open();
+    let list = [encoding::LED_STATE, encoding::CURSOR, encoding::POINTER_MOTION];
+    session.receive(&encodings(&list)).unwrap();
+    session.receive(&ALL).unwrap();
+    let motion = |absolute| [0, absolute, 0, 0, 0, 64, 0, 32, 0xFF, 0xFF, 0xFE, 0xFF];
+    let lamps = |leds| [0, 0, 0, 0, 0, 1, 0, 1, 0xFF, 0xFF, 0xFE, 0xFB, leds];
+    let no_pointer = [0, 0, 0, 0, 0, 1, 0, 1, 0xFF, 0xFF, 0xFF, 0x11, 0, 0, 0, 0, 0];
+    // A client's own pointer stays as it is at first.
+    let expected = [&[0, 0, 0, 2][..], &motion(0), &lamps(0)].concat();
+    assert_eq!(produce(&mut session)[..expected.len()], expected);
+    session.receive(&CHANGES).unwrap();
+    assert!(produce(&mut session).is_empty());
+    machine.2.leds.store(6, Ordering::SeqCst);
+    machine.2.absolute.store(true, Ordering::SeqCst);
+    let expected = [&[0, 0, 0, 3][..], &motion(1), &no_pointer, &lamps(6)].concat();
+    assert_eq!(produce(&mut session), expected);
+    machine.2.absolute.store(false, Ordering::SeqCst);
+    let arrow = produce(&mut session);
+    assert_eq!(arrow[..16], [&[0, 0, 0, 2][..], &motion(0)].concat());
+    assert_eq!(arrow[16..28], [0, 0, 0, 0, 0, 8, 0, 12, 0xFF, 0xFF, 0xFF, 0x11]);
 }
 
 #[test]
