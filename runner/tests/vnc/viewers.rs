@@ -165,10 +165,7 @@ impl TigerVnc {
     /// The X server's screen, from its XWD file (`X11/XWDFile.h`): a header and a colour map, then rows of pixels.
     fn look(&self) -> Picture {
         let mut file = Vec::new();
-        File::open(self.screen())
-            .unwrap()
-            .read_to_end(&mut file)
-            .unwrap();
+        File::open(self.screen()).unwrap().read_to_end(&mut file).unwrap();
         let number = |at: usize| u32::from_be_bytes(file[at * 4..at * 4 + 4].try_into().unwrap());
         let (header, width, height) = (number(0), number(4), number(5));
         let (bits, row_bytes, colors) = (number(11), number(12), number(19));
