@@ -4,7 +4,7 @@
 use runner::device::{PortDevice, TestClock};
 use runner::display::vnc::{Password, Session};
 use runner::display::{Console, Hub};
-use runner::input::InputEvent;
+use runner::input::{InputEvent, Layout};
 use runner::kvm::Pages;
 use runner::video::{Scene, Vga};
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ libfuzzer_sys::fuzz_target!(|input: (bool, bool, Vec<(u8, Vec<u8>)>)| {
     let (with_password, greeted, pieces) = input;
     MACHINE.with(|machine| {
         machine.set_mode(96, 80);
-        let hub = Hub::new(machine.clone());
+        let hub = Hub::new(machine.clone(), Layout::default());
         let password = with_password.then(|| Password::new(b"secret").unwrap());
         let challenge = [7; 16];
         let mut session = Session::new(hub.clone(), "pc", password.clone(), challenge, Arc::new(|| {}));

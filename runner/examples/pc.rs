@@ -84,6 +84,7 @@ fn main() -> anyhow::Result<()> {
         serial: SerialConfig::Null,
         bios: std::fs::read("/usr/share/seabios/bios-256k.bin")?,
         vga_bios: std::fs::read("/usr/share/seabios/vgabios-stdvga.bin")?,
+        keyboard: Layout::default(),
         window: None,
         displays: Vec::new(),
         control_socket: None,
@@ -124,12 +125,7 @@ fn main() -> anyhow::Result<()> {
             "--serial" if value == "stdio" => config.serial = SerialConfig::Stdio,
             "--serial" => config.serial = SerialConfig::File(value.into()),
             "--control" => config.control_socket = Some(value.into()),
-            "--window" => {
-                config.window = Some(WindowConfig {
-                    id: value,
-                    keyboard: Layout::default(),
-                });
-            }
+            "--window" => config.window = Some(WindowConfig { id: value }),
             "--vnc" => config.displays.push(DisplayConfig {
                 kind: DisplayKind::Vnc,
                 address: value.parse()?,

@@ -75,8 +75,6 @@ pub enum SerialConfig {
 pub struct WindowConfig {
     /// By this the desktop knows whose window it is: the name of the desktop entry, without `.desktop`.
     pub id: String,
-    /// The guest's keyboard, on which copied text is typed.
-    pub keyboard: Layout,
 }
 
 /// Everything the runner needs. All of it was opened and checked by the caller.
@@ -101,6 +99,8 @@ pub struct MachineConfig {
     pub bios: Vec<u8>,
     /// SeaBIOS's VGA BIOS for the standard VGA.
     pub vga_bios: Vec<u8>,
+    /// The guest's keyboard, on which copied text is typed.
+    pub keyboard: Layout,
     /// The window on this computer's desktop, if there is to be one.
     pub window: Option<WindowConfig>,
     /// Remote screens.

@@ -81,6 +81,7 @@ const TEST: &[&str] = &[
     "wmctrl",
     "x11-utils",
     "x11-xkb-utils",
+    "xclip",
     "xdotool",
     "xfsprogs",
     "xvfb",

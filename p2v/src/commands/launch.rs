@@ -101,7 +101,8 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         },
         bios,
         vga_bios,
-        window: window(args, &folder, &machine.keyboard)?,
+        keyboard: keyboard(&machine.keyboard),
+        window: window(args, &folder)?,
         displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),
         sockets: Some(folder.join(SOCKETS)),
@@ -112,16 +113,20 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
 }
 
 /// The window on this computer's desktop.
-fn window(args: &LaunchArgs, folder: &Path, keyboard: &str) -> Result<Option<WindowConfig>> {
+fn window(args: &LaunchArgs, folder: &Path) -> Result<Option<WindowConfig>> {
     if args.headless {
         return Ok(None);
     }
     let id = launcher::id(folder)?;
-    let keyboard = Layout::named(keyboard).unwrap_or_else(|error| {
+    Ok(Some(WindowConfig { id }))
+}
+
+/// The keyboard that the system in the machine expects.
+fn keyboard(name: &str) -> Layout {
+    Layout::named(name).unwrap_or_else(|error| {
         eprintln!("warning: {error}; text that is pasted is typed as on a US keyboard");
         Layout::default()
-    });
-    Ok(Some(WindowConfig { id, keyboard }))
+    })
 }
 
 /// The remote screens that were asked for.

@@ -7,7 +7,7 @@ use super::damage::Damage;
 use super::input::{Hands, Pointer};
 use super::renderer::Renderer;
 use crate::bus::lock;
-use crate::input::InputEvent;
+use crate::input::{InputEvent, KeySink, Layout, Typing, TypingError};
 use crate::kvm::Pages;
 use crate::video::{Frame, Scene};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -29,6 +29,14 @@ pub trait Console: Send + Sync {
     fn written(&self) -> Pages;
     /// Keys, buttons and movements, in order.
     fn input(&self, events: &[InputEvent]);
+    /// The keyboard's lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock.
+    fn leds(&self) -> u8 {
+        0
+    }
+    /// Whether the guest has yet to read keys that went to [`input`](Self::input).
+    fn is_behind(&self) -> bool {
+        false
+    }
     /// Whether the guest has a device that tells where the pointer is: else movements are all it understands.
     fn has_absolute_pointer(&self) -> bool {
         false
@@ -62,11 +70,17 @@ struct Shared {
     changed: Condvar,
     /// Where viewers that tell places last had the guest's pointer.
     pointer: Mutex<Pointer>,
+    /// The guest's keyboard, on which texts are typed.
+    layout: Layout,
+    /// The text that is being typed, and the seat of the viewer who asked for it.
+    typing: Mutex<Option<(u64, Typing)>>,
 }
 
 struct State {
     frame: Arc<Frame>,
     viewers: Vec<Seat>,
+    /// The keyboard's lamps and whether the pointer is absolute, as the viewers were last called for.
+    signs: (u8, bool),
     next_id: u64,
     /// Somebody came, or a key was pressed: look now.
     hurry: bool,
@@ -81,19 +95,22 @@ struct Seat {
 }
 
 impl Hub {
-    /// A hub without viewers.
-    pub fn new(console: Arc<dyn Console>) -> Self {
+    /// A hub without viewers; texts are typed as on a keyboard with this `layout`.
+    pub fn new(console: Arc<dyn Console>, layout: Layout) -> Self {
         Hub(Arc::new(Shared {
             console,
             state: Mutex::new(State {
                 frame: Arc::new(Frame::black(0, 0)),
                 viewers: Vec::new(),
+                signs: (0, false),
                 next_id: 0,
                 hurry: false,
                 ended: false,
             }),
             changed: Condvar::new(),
             pointer: Mutex::default(),
+            layout,
+            typing: Mutex::default(),
         }))
     }
 
@@ -128,6 +145,11 @@ impl Hub {
     pub fn end(&self) {
         lock(&self.0.state).ended = true;
         self.0.changed.notify_all();
+        self.stop_typing();
+    }
+
+    fn stop_typing(&self) {
+        *lock(&self.0.typing) = None;
     }
 
     /// The body of the thread that draws.
@@ -181,7 +203,9 @@ impl Hub {
     fn publish(&self, picture: &Frame, damage: &Damage) {
         let mut state = lock(&self.0.state);
         let newcomers = state.viewers.iter().any(|seat| seat.damage.is_none());
-        if damage.is_empty() && !newcomers {
+        let signs = (self.0.console.leds(), self.0.console.has_absolute_pointer());
+        let told = std::mem::replace(&mut state.signs, signs) != signs;
+        if damage.is_empty() && !newcomers && !told {
             return;
         }
         if (state.frame.width, state.frame.height) != (picture.width, picture.height) {
@@ -202,7 +226,7 @@ impl Hub {
         for seat in &mut state.viewers {
             match &mut seat.damage {
                 None => seat.damage = Some(Damage::all(picture.width, picture.height)),
-                Some(_) if damage.is_empty() => continue,
+                Some(_) if damage.is_empty() && !told => continue,
                 Some(before) => before.merge(damage),
             }
             wakers.push(seat.waker.clone());
@@ -211,6 +235,18 @@ impl Hub {
         for waker in wakers {
             waker();
         }
+    }
+}
+
+/// The guest's keyboard for texts.
+struct Sink(Arc<dyn Console>);
+
+impl KeySink for Sink {
+    fn input(&self, events: &[InputEvent]) {
+        self.0.input(events);
+    }
+    fn is_behind(&self) -> bool {
+        self.0.is_behind()
     }
 }
 
@@ -238,8 +274,11 @@ impl Viewer {
         lock(&self.hub.0.state).frame.clone()
     }
 
-    /// A key, by its QKeyCode name, was pressed or released.
+    /// A key, by its QKeyCode name, was pressed or released. A press stops what is being typed.
     pub fn key(&mut self, code: &'static str, down: bool) {
+        if down {
+            self.hub.stop_typing();
+        }
         let events = self.hands.key(code, down);
         self.send(&events);
     }
@@ -253,6 +292,20 @@ impl Viewer {
     pub fn release_all(&mut self) {
         let events = self.hands.release_all();
         self.send(&events);
+    }
+
+    /// Begins to type a text, until that is done, somebody presses a key, or this viewer goes. What it holds pressed
+    /// is released first.
+    ///
+    /// # Errors
+    /// Nothing is typed unless all of it can be.
+    pub fn type_text(&mut self, text: &str) -> Result<(), TypingError> {
+        self.release_all();
+        let mut typing = lock(&self.hub.0.typing);
+        *typing = None;
+        let sink = Sink(self.hub.0.console.clone());
+        *typing = Some((self.id, Typing::start(text, &self.hub.0.layout, sink)?));
+        Ok(())
     }
 
     /// A button, by QMP's name, was pressed or released; a press of `wheel-up` or `wheel-down` is one notch.
@@ -282,7 +335,14 @@ impl Viewer {
         }
     }
 
+    /// The keyboard's lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock. The waker is called
+    /// when they change.
+    pub fn leds(&self) -> u8 {
+        self.hub.0.console.leds()
+    }
+
     /// Whether places reach the guest as such: else a viewer does better to grab the pointer and send movements.
+    /// The waker is called when it changes.
     pub fn has_absolute_pointer(&self) -> bool {
         self.hub.0.console.has_absolute_pointer()
     }
@@ -307,6 +367,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
+        lock(&self.hub.0.typing).take_if(|(id, _)| *id == self.id);
         let events = self.hands.release_all();
         self.send(&events);
         lock(&self.hub.0.state).viewers.retain(|seat| seat.id != self.id);

@@ -123,6 +123,16 @@ impl I8042 {
         self.refill();
     }
 
+    /// The keyboard's lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock.
+    pub fn leds(&self) -> u8 {
+        self.keyboard.leds()
+    }
+
+    /// Whether the guest has yet to read keys that were pressed or released.
+    pub fn is_behind(&self) -> bool {
+        self.keyboard.has_codes() || self.output_full && self.output_source == Source::Keyboard
+    }
+
     /// Moves the next byte into the output buffer if it is empty.
     fn refill(&mut self) {
         while !self.output_full {

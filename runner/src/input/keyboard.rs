@@ -164,6 +164,16 @@ impl Keyboard {
         !self.answers.is_empty() || !self.codes.is_empty()
     }
 
+    /// The lamps as the guest has set them: bit 0 scroll lock, 1 num lock, 2 caps lock.
+    pub(super) fn leds(&self) -> u8 {
+        self.leds
+    }
+
+    /// Whether keys wait for the controller.
+    pub(super) fn has_codes(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
     /// The next byte for the controller.
     pub(super) fn next_byte(&mut self) -> Option<u8> {
         let byte = self.answers.pop_front().or_else(|| self.codes.pop_front())?;

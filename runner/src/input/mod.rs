@@ -6,12 +6,14 @@ pub mod keycodes;
 mod layout;
 mod mouse;
 mod translate;
+mod typing;
 
 #[cfg(test)]
 mod tests;
 
 pub use i8042::{I8042, I8042Lines};
 pub use layout::{Keystroke, Layout, UnknownLayout, UntypableChar};
+pub use typing::{KeySink, LONGEST_TEXT, Typing, TypingError};
 
 /// One event from a front end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,6 +28,12 @@ impl Console for Front {
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);
     }
+    fn is_behind(&self) -> bool {
+        self.0.is_behind()
+    }
+    fn leds(&self) -> u8 {
+        self.0.leds()
+    }
     fn has_absolute_pointer(&self) -> bool {
         self.0.has_absolute_pointer()
     }

@@ -60,6 +60,16 @@ impl Board {
         self.timers.nudge(deadline);
     }
 
+    /// The keyboard's lamps.
+    pub(super) fn leds(&self) -> u8 {
+        lock(&self.keyboard).leds()
+    }
+
+    /// Whether the guest has yet to read keys.
+    pub(super) fn is_behind(&self) -> bool {
+        lock(&self.keyboard).is_behind()
+    }
+
     /// A button goes where the pointer is told; one that is let go, where it was pressed.
     fn is_for_tablet(&self, event: &InputEvent) -> bool {
         match event {

@@ -72,7 +72,7 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     kick::install()?;
     let _terminal = RawTerminal::enter(&config.serial);
     let signals = catch_signals(requests.clone())?;
-    let hub = Hub::new(Arc::new(Front(board.clone())));
+    let hub = Hub::new(Arc::new(Front(board.clone())), config.keyboard.clone());
     let displays = start_displays(places, &config.name, &hub)?;
     let handles = displays.iter().map(display::Server::handle).collect();
     let server = start_server(&config, &board, handles)?;

@@ -2,6 +2,7 @@
 
 use disk::RawFile;
 use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
+use runner::input::Layout;
 use runner::{MachineConfig, Outcome, RunError, run};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs::{File, OpenOptions};
@@ -64,6 +65,7 @@ pub(crate) fn bare(folder: &Path) -> MachineConfig {
         serial: SerialConfig::File(folder.join("serial")),
         bios: firmware("bios-256k.bin"),
         vga_bios: firmware("vgabios-stdvga.bin"),
+        keyboard: Layout::default(),
         window: None,
         displays: Vec::new(),
         sockets: None,

@@ -113,4 +113,13 @@ impl Browser {
             self.ask("Input.dispatchKeyEvent", parameters);
         }
     }
+
+    /// Presses or releases a key that types nothing.
+    pub(crate) fn key(&mut self, code: &str, key: &str, number: u32, down: bool) {
+        let parameters = json!({
+            "type": if down { "rawKeyDown" } else { "keyUp" }, "code": code, "key": key,
+            "windowsVirtualKeyCode": number, "nativeVirtualKeyCode": number,
+        });
+        self.ask("Input.dispatchKeyEvent", parameters);
+    }
 }

@@ -3,11 +3,13 @@
 //! chromium.)
 
 mod browser;
+mod clipboard;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../common/mod.rs"]
 mod common;
 mod hostile;
 mod picture;
+mod signs;
 mod viewers;
 mod web;
 
@@ -16,6 +18,7 @@ use picture::{Picture, screendump};
 use runner::control::{Client, ClientError};
 use runner::display::vnc::Password;
 use runner::display::{DisplayConfig, DisplayKind, ListenAddress};
+use runner::input::Layout;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -47,6 +50,11 @@ fn connect(socket: &Path) -> Client {
 
 impl Shown {
     fn boot(sector: &str, password: Option<&str>) -> Self {
+        Self::boot_with(sector, password, "us")
+    }
+
+    /// With another keyboard layout in the guest.
+    fn boot_with(sector: &str, password: Option<&str>, layout: &str) -> Self {
         let password = password.map(|text| Password::new(text.as_bytes()).unwrap());
         let display = |kind| DisplayConfig {
             kind,
@@ -58,6 +66,7 @@ impl Shown {
         };
         let guest = Guest::boot(sector, |_, config| {
             config.displays = vec![display(DisplayKind::Vnc), display(web)];
+            config.keyboard = Layout::named(layout).unwrap();
         });
         let mut client = connect(&guest.control());
         let displays = client.execute("query-vnc-servers", &json!({})).unwrap();

@@ -6,6 +6,8 @@ mod guest;
 mod launch;
 mod measure;
 mod report;
+mod screen;
+mod viewer;
 
 use crate::{packages, process, test};
 use anyhow::Result;
@@ -38,6 +40,8 @@ enum Part {
     Memory,
     /// Time to the firmware's first output, and memory of the runner
     Launch,
+    /// Frames that reach viewers of the screen, and what that costs the guest
+    Screen,
     /// Time to the guest's login, and its disk reads, against QEMU
     Guest,
 }
@@ -60,6 +64,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(Part::Launch) {
         launch::measure(&program, args.rounds, &mut report)?;
+    }
+    if wanted(Part::Screen) {
+        screen::remote(&program, args.rounds, &mut report)?;
+        screen::window(&program, args.rounds, &mut report)?;
     }
     if wanted(Part::Guest) {
         guest::compare(&program, args.rounds, &mut report)?;

@@ -35,6 +35,8 @@ pub(super) struct Keyboard {
     caps: bool,
     /// Shift keys that are held differently from what the client holds, until this key is released.
     bent: Option<Bent>,
+    /// The chord that pastes was pressed, and the client has let go of none of its modifiers.
+    pasting: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,21 @@ struct Bent {
 
 const SHIFTS: [&str; 2] = ["shift", "shift_r"];
 
+/// Ctrl, Alt and Shift and this key make the guest's keyboard type what was copied on the client's side.
+const PASTE: &str = "v";
+const PASTE_MODIFIERS: [[&str; 2]; 3] = [["ctrl", "ctrl_r"], ["alt", "alt_r"], SHIFTS];
+
+/// Whose business a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The guest's.
+    Key,
+    /// The clipboard is to be typed.
+    Paste,
+    /// It belongs to that wish, and to nobody.
+    Rest,
+}
+
 /// A key, and whether the character needs shift; `None` for keys that make no character.
 fn find(keysym: u32) -> Option<(&'static str, Option<bool>)> {
     if let Some((_, name)) = NAMED.iter().find(|(known, _)| *known == keysym) {
@@ -60,6 +77,31 @@ fn find(keysym: u32) -> Option<(&'static str, Option<bool>)> {
 }
 
 impl Keyboard {
+    /// Whose business a key is. After [`Meaning::Paste`], the modifiers that the client holds are no longer held in the
+    /// guest.
+    pub(super) fn meaning(&mut self, keysym: u32, code: Option<u16>, down: bool, viewer: &mut Viewer) -> Meaning {
+        let by_code = code.and_then(keycodes::find_number);
+        let name = by_code.or_else(|| find(keysym).map(|(name, _)| name)).unwrap_or("");
+        if PASTE_MODIFIERS.as_flattened().contains(&name) {
+            self.pasting = false;
+        }
+        if name != PASTE {
+            return Meaning::Key;
+        }
+        if self.pasting {
+            // The client's keyboard repeats it, and the guest must not see it without its modifiers.
+            return Meaning::Rest;
+        }
+        let held = |keys: &[&str; 2]| keys.iter().any(|key| viewer.holds(key));
+        if !down || !PASTE_MODIFIERS.iter().all(held) {
+            return Meaning::Key;
+        }
+        self.pasting = true;
+        self.straighten("", viewer);
+        viewer.release_all();
+        Meaning::Paste
+    }
+
     /// A key by its scan code (set 1; 0x80 added to those behind E0). False if there is no such key.
     pub(super) fn code(&mut self, code: u16, down: bool, viewer: &mut Viewer) -> bool {
         // Some clients number print screen as it sounds with the alt key held.

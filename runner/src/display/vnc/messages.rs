@@ -12,9 +12,12 @@ pub(super) mod encoding {
     pub(crate) const TIGHT: i32 = 7;
     pub(crate) const ZRLE: i32 = 16;
     pub(crate) const DESKTOP_SIZE: i32 = -223;
+    pub(crate) const CURSOR: i32 = -239;
     pub(crate) const POINTER_MOTION: i32 = -257;
     pub(crate) const EXTENDED_KEY: i32 = -258;
+    pub(crate) const LED_STATE: i32 = -261;
     pub(crate) const EXTENDED_DESKTOP_SIZE: i32 = -308;
+    pub(crate) const EXTENDED_CLIPBOARD: i32 = 0xC0A1_E5CE_u32.cast_signed();
 }
 
 /// Encodings a client may name; known clients name about 30.
@@ -42,8 +45,9 @@ pub(super) enum Message {
         x: u16,
         y: u16,
     },
-    /// Text that was copied on the client's side, of so many bytes, which follow.
-    CutText(u32),
+    /// Text that was copied on the client's side, of so many bytes, which follow; a negative number stands for the
+    /// extended clipboard.
+    CutText(i32),
     /// The client would like the screen to have this size.
     Resize {
         width: u16,
@@ -139,12 +143,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Option<Message>, ProtocolError> {
         },
         6 => {
             need!(reader.skip(3));
-            // A negative length means the extended clipboard, which is only for those who were offered it.
-            let len = need!(reader.u32());
-            if len > u32::MAX / 2 {
-                return Err(ProtocolError::Message(6));
-            }
-            Message::CutText(len)
+            Message::CutText(need!(reader.u32()).cast_signed())
         }
         251 => {
             need!(reader.skip(1));
@@ -219,8 +218,8 @@ mod tests {
         }
         assert_eq!(parse(&[2, 0, 0xFF, 0xFF]), Err(ProtocolError::Encodings(0xFFFF)));
         assert_eq!(
-            parse(&[6, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
-            Err(ProtocolError::Message(6))
+            parse(&[6, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFC]),
+            Ok(Some((Message::CutText(-4), 8)))
         );
         assert_eq!(parse(&[99]), Err(ProtocolError::Message(99)));
     }

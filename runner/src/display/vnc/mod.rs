@@ -4,11 +4,14 @@
 //! [`Session`] is the protocol without any input or output: bytes in, bytes out. `display::client` moves the bytes.
 
 mod auth;
+mod clipboard;
+mod cursor;
 mod encode;
 mod handshake;
 mod keys;
 mod messages;
 mod pixel;
+mod running;
 mod session;
 
 #[cfg(test)]

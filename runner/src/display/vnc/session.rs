@@ -2,29 +2,11 @@
 
 use super::ProtocolError;
 use super::auth::{Challenge, Password};
-use super::encode::Encoder;
 use super::handshake::Handshake;
-use super::keys::Keyboard;
-use super::messages::{self, Message, encoding, put16, rect_header};
+use super::messages;
 use super::pixel::PixelFormat;
-use crate::display::input::place;
-use crate::display::{Damage, Hub, Rect, Viewer, Waker};
-use crate::video::Frame;
-use std::sync::Arc;
-
-/// Bit of the pointer message, and the button. Bits 5 and 6 are horizontal wheels, which no guest here has.
-const BUTTONS: [(u8, &str); 6] = [
-    (0x01, "left"),
-    (0x02, "middle"),
-    (0x04, "right"),
-    (0x08, "wheel-up"),
-    (0x10, "wheel-down"),
-    (0x80, "side"),
-];
-/// What a client in relative mode sends for "not moved".
-const NOT_MOVED: i32 = 0x7FFF;
-/// Answer to a wish for another size: prohibited by the server.
-const PROHIBITED: u32 = 1;
+use super::running::Running;
+use crate::display::{Hub, Viewer, Waker};
 
 enum Phase {
     Handshake(Handshake),
@@ -43,45 +25,7 @@ pub struct Session {
     phase: Phase,
     /// Not understood yet: less than one message.
     input: Vec<u8>,
-    /// Bytes of a text that are still to come, and are dropped.
-    skip: u32,
     output: Vec<u8>,
-}
-
-/// What a client that passed the handshake has asked for.
-struct Running {
-    viewer: Viewer,
-    format: PixelFormat,
-    encoder: Encoder,
-    keyboard: Keyboard,
-    buttons: u8,
-    /// The size of the picture that the client knows.
-    size: (u32, u32),
-    /// What the client has not got yet.
-    damage: Damage,
-    /// The area of requests that are not answered yet.
-    request: Option<Rect>,
-    resizable: Option<Resizable>,
-    /// Rectangles without pixels that go with the next update.
-    notices: Vec<Notice>,
-    relative: bool,
-}
-
-/// How a client learns of a new size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resizable {
-    Plain,
-    Extended,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Notice {
-    /// Scan codes are understood.
-    ExtendedKey,
-    /// Whether the pointer is absolute.
-    PointerMotion,
-    /// The layout of screens: reason and status.
-    Layout(u32, u32),
 }
 
 impl Session {
@@ -96,7 +40,6 @@ impl Session {
             waker,
             phase: Phase::Handshake(handshake),
             input: Vec::new(),
-            skip: 0,
             output,
         }
     }
@@ -130,11 +73,6 @@ impl Session {
         if input.is_empty() {
             return Ok(None);
         }
-        if self.skip > 0 {
-            let skipped = u32::try_from(input.len()).unwrap_or(u32::MAX).min(self.skip);
-            self.skip -= skipped;
-            return Ok(Some(skipped as usize));
-        }
         match &mut self.phase {
             Phase::Handshake(handshake) => {
                 let Some((taken, over)) = handshake.advance(input, &mut self.output)? else {
@@ -148,14 +86,13 @@ impl Session {
             // Nobody has anything to say before ServerInit. The few bytes of one read may wait.
             Phase::Greeting(_) => Ok(None),
             Phase::Running(running) => {
+                if let Some(taken) = running.take_text(input) {
+                    return Ok(Some(taken));
+                }
                 let Some((message, taken)) = messages::parse(input)? else {
                     return Ok(None);
                 };
-                if let Message::CutText(len) = message {
-                    self.skip = len;
-                } else {
-                    running.obey(message);
-                }
+                running.obey(message)?;
                 Ok(Some(taken))
             }
         }
@@ -188,175 +125,7 @@ impl Session {
             }
         }
         if let Phase::Running(running) = &mut self.phase {
-            running.update(out);
-        }
-    }
-}
-
-impl Running {
-    fn new(viewer: Viewer, damage: Damage) -> Self {
-        Running {
-            viewer,
-            format: PixelFormat::NATIVE,
-            encoder: Encoder::new(),
-            keyboard: Keyboard::default(),
-            buttons: 0,
-            size: damage.size(),
-            damage,
-            request: None,
-            resizable: None,
-            notices: Vec::new(),
-            relative: false,
-        }
-    }
-
-    fn obey(&mut self, message: Message) {
-        match message {
-            Message::PixelFormat(format) => self.format = format,
-            Message::Encodings(numbers) => self.take_encodings(&numbers),
-            Message::Request { incremental, area } => {
-                if !incremental {
-                    self.damage.add_rect(&area);
-                }
-                self.request = Some(self.request.map_or(area, |before| before.union(&area)));
-            }
-            Message::Key { down, keysym, code } => {
-                let known = code.is_some_and(|code| self.keyboard.code(code, down, &mut self.viewer));
-                if !known {
-                    self.keyboard.keysym(keysym, down, &mut self.viewer);
-                }
-            }
-            Message::Pointer { buttons, x, y } => self.point(buttons, x, y),
-            Message::Resize { width, height } => {
-                if !self.viewer.resize(width.into(), height.into()) {
-                    self.notice(Notice::Layout(1, PROHIBITED));
-                }
-            }
-            Message::CutText(_) => {}
-        }
-    }
-
-    fn take_encodings(&mut self, numbers: &[i32]) {
-        self.encoder.choose(numbers);
-        let extended = numbers.contains(&encoding::EXTENDED_DESKTOP_SIZE);
-        self.resizable = match numbers.contains(&encoding::DESKTOP_SIZE) {
-            _ if extended => Some(Resizable::Extended),
-            true => Some(Resizable::Plain),
-            false => None,
-        };
-        if extended {
-            self.notice(Notice::Layout(0, 0));
-        }
-        if numbers.contains(&encoding::EXTENDED_KEY) {
-            self.notice(Notice::ExtendedKey);
-        }
-        if numbers.contains(&encoding::POINTER_MOTION) {
-            self.relative = !self.viewer.has_absolute_pointer();
-            self.notice(Notice::PointerMotion);
-        }
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        if !self.notices.contains(&notice) {
-            self.notices.push(notice);
-        }
-    }
-
-    /// The pointer first, then the buttons: they were pressed where it is now.
-    fn point(&mut self, buttons: u8, x: u16, y: u16) {
-        if self.relative {
-            self.viewer.shift(i32::from(x) - NOT_MOVED, i32::from(y) - NOT_MOVED);
-        } else {
-            // A client that does not know the size sees the upper left part.
-            let (width, height) = self.damage.size();
-            self.viewer.point(place(x.into(), width), place(y.into(), height));
-        }
-        let changed = self.buttons ^ buttons;
-        self.buttons = buttons;
-        for (bit, name) in BUTTONS {
-            if changed & bit != 0 {
-                self.viewer.button(name, buttons & bit != 0);
-            }
-        }
-    }
-
-    /// Appends the answer to the client's requests, if there is one and anything to say.
-    fn update(&mut self, out: &mut Vec<u8>) {
-        if let Some(update) = self.viewer.take() {
-            self.damage.merge(&update.damage);
-        }
-        let Some(area) = self.request else { return };
-        let frame = self.viewer.picture();
-        if (frame.width, frame.height) != self.damage.size() {
-            // It changed just now: there is another update to take, and the waker has been called for it.
-            return;
-        }
-        if self.size != self.damage.size() && self.resizable.is_some() {
-            self.size = self.damage.size();
-            let (width, height) = self.size;
-            self.damage = Damage::all(width, height);
-            self.request = None;
-            self.notices.retain(|notice| !matches!(notice, Notice::Layout(0, _)));
-            messages::update_header(1, out);
-            match self.resizable {
-                Some(Resizable::Extended) => self.put_notice(Notice::Layout(0, 0), out),
-                _ => rect_header(&Rect::all(width, height), encoding::DESKTOP_SIZE, out),
-            }
-            return;
-        }
-        let (frame, changed) = self.visible(frame, &area);
-        let rects: Vec<Rect> = changed.iter().flat_map(|rect| self.encoder.split(rect)).collect();
-        if rects.is_empty() && self.notices.is_empty() {
-            return;
-        }
-        self.request = None;
-        messages::update_header(rects.len() + self.notices.len(), out);
-        for notice in std::mem::take(&mut self.notices) {
-            self.put_notice(notice, out);
-        }
-        for rect in &rects {
-            self.encoder.encode(&frame, rect, &self.format, out);
-        }
-    }
-
-    /// The picture as large as the client thinks it is, and what has changed of it in `area`.
-    fn visible(&mut self, frame: Arc<Frame>, area: &Rect) -> (Arc<Frame>, Vec<Rect>) {
-        let (width, height) = self.size;
-        if self.size == self.damage.size() {
-            return (frame, self.damage.take(area).rects());
-        }
-        // It cannot be told: it sees the upper left part, with black around it.
-        let changed = self.damage.take(&Rect::all(frame.width, frame.height));
-        if changed.is_empty() {
-            return (frame, Vec::new());
-        }
-        let mut cut = Frame::black(width, height);
-        let from = frame.pixels.chunks_exact((frame.width as usize).max(1));
-        for (to, from) in cut.pixels.chunks_exact_mut((width as usize).max(1)).zip(from) {
-            let common = to.len().min(from.len());
-            to[..common].copy_from_slice(&from[..common]);
-        }
-        (Arc::new(cut), Damage::all(width, height).rects())
-    }
-
-    fn put_notice(&self, notice: Notice, out: &mut Vec<u8>) {
-        let (width, height) = self.size;
-        let rect = |x, y| Rect { x, y, width, height };
-        match notice {
-            Notice::ExtendedKey => rect_header(&Rect::all(0, 0), encoding::EXTENDED_KEY, out),
-            Notice::PointerMotion => {
-                let absolute = u32::from(!self.relative);
-                rect_header(&rect(absolute, 0), encoding::POINTER_MOTION, out);
-            }
-            Notice::Layout(reason, status) => {
-                rect_header(&rect(reason, status), encoding::EXTENDED_DESKTOP_SIZE, out);
-                // One screen, number 0, at the origin, without flags.
-                out.extend([1, 0, 0, 0]);
-                out.extend([0; 8]);
-                put16(out, width);
-                put16(out, height);
-                out.extend([0; 4]);
-            }
+            running.produce(out);
         }
     }
 }

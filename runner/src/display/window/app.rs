@@ -3,7 +3,7 @@
 use super::super::Viewer;
 use super::super::damage::Rect;
 use super::menu::{Command, Menu, Page, Reaction, chord};
-use super::paste::{self, Typing};
+use super::paste;
 use super::pointer::{Grab, Rests, button};
 use super::surface::Canvas;
 use super::view::{Scaling, View};
@@ -39,7 +39,6 @@ pub(super) struct App {
     frame: Arc<Frame>,
     scaling: Scaling,
     menu: Option<Menu>,
-    typing: Option<Typing>,
     rests: Rests,
     /// Where the pointer is in the window.
     at: (f64, f64),
@@ -79,7 +78,6 @@ impl App {
             frame: Arc::new(Frame::black(FIRST_SIZE.0, FIRST_SIZE.1)),
             scaling: Scaling::default(),
             menu: None,
-            typing: None,
             rests: Rests::default(),
             at: (0.0, 0.0),
             grab: None,
@@ -301,12 +299,9 @@ impl App {
     }
 
     fn paste(&mut self) {
-        self.viewer.release_all();
-        self.typing = None;
-        let layout = &self.config.keyboard;
-        match paste::copied().and_then(|text| paste::start(&text, layout, self.control.clone())) {
-            Ok(typing) => self.typing = Some(typing),
-            Err(problem) => self.notice(&problem),
+        let typed = paste::copied().and_then(|text| self.viewer.type_text(&text).map_err(|error| error.to_string()));
+        if let Err(problem) = typed {
+            self.notice(&format!("Nothing was typed: {problem}"));
         }
     }
 
@@ -395,7 +390,6 @@ impl App {
             return;
         }
         if let Some(name) = keys::name(code) {
-            self.typing = None;
             self.viewer.key(name, down);
         }
     }
