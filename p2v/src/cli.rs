@@ -9,6 +9,7 @@ pub(crate) use machines::{
 };
 use machines::{REMOVE_HELP, SNAPSHOT_EXAMPLES};
 
+use crate::machine::Graphics;
 use crate::machine::sessions::Session;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runner::display::ListenAddress;
@@ -285,6 +286,9 @@ pub(crate) struct LaunchArgs {
     /// Processors [default: as in machine.toml]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     pub(crate) cpus: Option<u8>,
+    /// Display adapter [default: as in machine.toml]
+    #[arg(long, value_enum, hide_default_value = true)]
+    pub(crate) graphics: Option<Graphics>,
     /// The disc in the CD-ROM drive: an image, a drive of this computer, or a folder that becomes a disc
     #[arg(long, value_name = "ISO|FOLDER")]
     pub(crate) disc: Option<PathBuf>,

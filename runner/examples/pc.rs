@@ -1,9 +1,9 @@
-//! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--log FILE] [--disk RAW]… [--scratch RAW]… [--iso FILE] [--serial stdio|FILE]
+//! A bare machine for trying things: `pc [--memory MIB] [--cpus N] [--display cirrus] [--log FILE] [--disk RAW]… [--scratch RAW]… [--iso FILE] [--serial stdio|FILE]
 //! [--control SOCKET] [--vnc ADDRESS] [--web ADDRESS] [--bios FILE]`. Disks are raw files, written in place: use copies, or
 //! `--scratch`, which keeps the changes in memory and forgets them.
 
 use disk::{BlockDevice, RawFile, ReadAt};
-use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig, WindowConfig};
+use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, RtcBase, SerialConfig, WindowConfig};
 use runner::display::{DisplayConfig, DisplayKind};
 use runner::input::Layout;
 use runner::{MachineConfig, run};
@@ -83,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         rtc: RtcBase::Utc,
         serial: SerialConfig::Null,
         bios: std::fs::read("/usr/share/seabios/bios-256k.bin")?,
+        display: DisplayAdapter::Standard,
         vga_bios: std::fs::read("/usr/share/seabios/vgabios-stdvga.bin")?,
         keyboard: Layout::default(),
         window: None,
@@ -97,6 +98,10 @@ fn main() -> anyhow::Result<()> {
         let value = args.next().ok_or_else(|| anyhow::anyhow!("{option} needs a value"))?;
         match option.as_str() {
             "--memory" => config.memory = value.parse::<u64>()? << 20,
+            "--display" if value == "cirrus" => {
+                config.display = DisplayAdapter::Cirrus;
+                config.vga_bios = std::fs::read("/usr/share/seabios/vgabios-cirrus.bin")?;
+            }
             "--cpus" => config.cpus = value.parse()?,
             "--log" => config.firmware_log = Some(PathBuf::from(value)),
             "--disk" => config.disks.push(DiskConfig {

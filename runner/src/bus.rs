@@ -62,6 +62,8 @@ pub struct Bus {
     ports: RwLock<Vec<Route<dyn PortDevice>>>,
     memory: RwLock<Vec<Route<dyn MemoryDevice>>>,
     registers: OnceLock<(u16, Shared<dyn RegisterDevice>)>,
+    /// Called when a write to memory has changed what can be mapped; no device is locked then.
+    moved: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Bus {
@@ -94,6 +96,11 @@ impl Bus {
     pub fn registers(&self, port: u16, size: u8) -> Option<&Shared<dyn RegisterDevice>> {
         let (own, device) = self.registers.get()?;
         (port == *own && size == 4).then_some(device)
+    }
+
+    /// Calls `moved` after writes to memory that change what of a device can be mapped.
+    pub fn on_move(&self, moved: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.moved.set(moved);
     }
 
     /// Replaces the routes to the BARs of PCI function number `function`.
@@ -208,11 +215,22 @@ impl Bus {
 
     /// A write to memory that is no RAM, or is write-protected: dropped where nobody answers.
     pub fn write_memory(&self, address: u64, data: &[u8]) {
-        if let Some(route) = self.address(address) {
-            match &route.target {
-                Target::Device(device) => lock(device).write(address - route.range.start, data),
-                Target::Bar(body, _, bar) => lock(body).write_memory(*bar, address - route.range.start, data),
+        let Some(route) = self.address(address) else { return };
+        let offset = address - route.range.start;
+        let moved = match &route.target {
+            Target::Device(device) => {
+                let mut device = lock(device);
+                device.write(offset, data);
+                device.has_moved()
             }
+            Target::Bar(body, _, bar) => {
+                let mut body = lock(body);
+                body.write_memory(*bar, offset, data);
+                body.has_moved()
+            }
+        };
+        if let Some(follow) = self.moved.get().filter(|_| moved) {
+            follow();
         }
     }
 }

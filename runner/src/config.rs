@@ -77,6 +77,16 @@ pub struct WindowConfig {
     pub id: String,
 }
 
+/// The display adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DisplayAdapter {
+    /// QEMU's standard VGA with the Bochs VBE registers: up to 2560x1600.
+    #[default]
+    Standard,
+    /// Cirrus Logic GD5446: Windows 95 to XP have a driver for it.
+    Cirrus,
+}
+
 /// Everything the runner needs. All of it was opened and checked by the caller.
 pub struct MachineConfig {
     /// The machine's name, for messages and window titles.
@@ -97,7 +107,9 @@ pub struct MachineConfig {
     pub serial: SerialConfig,
     /// SeaBIOS, the 256 KiB build.
     pub bios: Vec<u8>,
-    /// SeaBIOS's VGA BIOS for the standard VGA.
+    /// The display adapter.
+    pub display: DisplayAdapter,
+    /// SeaBIOS's VGA BIOS for this display adapter.
     pub vga_bios: Vec<u8>,
     /// The guest's keyboard, on which copied text is typed.
     pub keyboard: Layout,

@@ -52,6 +52,10 @@ pub trait MemoryDevice: Send {
     fn read(&mut self, offset: u64, data: &mut [u8]);
     /// Takes `data` (1, 2, 4 or 8 bytes).
     fn write(&mut self, offset: u64, data: &[u8]);
+    /// Whether a write has changed which of its memory can be mapped, since this was last asked.
+    fn has_moved(&mut self) -> bool {
+        false
+    }
 }
 
 /// An interrupt line of the chipset; the level is idempotent.

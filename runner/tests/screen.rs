@@ -4,7 +4,8 @@
 #[allow(dead_code, unreachable_pub)]
 mod common;
 
-use common::{Guest, PATIENCE, make_disk};
+use common::{Guest, PATIENCE, firmware, make_disk};
+use runner::config::DisplayAdapter;
 use runner::control::{Client, ClientError};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
@@ -32,6 +33,10 @@ impl Drop for Qemu {
 
 impl Qemu {
     fn boot(sector: &str) -> Self {
+        Self::boot_with(sector, "std")
+    }
+
+    fn boot_with(sector: &str, adapter: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = |name: &str| folder.path().join(name);
         make_disk(sector, &path("disk.img"));
@@ -46,7 +51,7 @@ impl Qemu {
                 "none",
                 "-nodefaults",
                 "-vga",
-                "std",
+                adapter,
             ])
             .arg("-drive")
             .arg(format!("file={},format=raw,if=ide", path("disk.img").display()))
@@ -106,7 +111,10 @@ fn picture(client: &mut Client, folder: &Path) -> (u32, u32, Vec<u8>) {
 }
 
 fn same_picture(sector: &str, size: (u32, u32)) {
-    let (ours, theirs) = (Guest::boot(sector, |_, _| {}), Qemu::boot(sector));
+    compare(sector, size, Guest::boot(sector, |_, _| {}), &Qemu::boot(sector));
+}
+
+fn compare(sector: &str, size: (u32, u32), ours: Guest, theirs: &Qemu) {
     ours.wait_for("DRAWN");
     theirs.wait_for("DRAWN");
     let mut our_client = connect(&ours.control());
@@ -145,6 +153,16 @@ fn two_hundred_and_fifty_six_colours_look_as_in_qemu() {
 #[test]
 fn true_colour_looks_as_in_qemu() {
     same_picture("video-vbe", (800, 600));
+}
+
+#[test]
+fn what_a_cirrus_draws_looks_as_in_qemu() {
+    let ours = Guest::boot("video-cirrus", |_, config| {
+        config.display = DisplayAdapter::Cirrus;
+        config.vga_bios = firmware("vgabios-cirrus.bin");
+    });
+    let theirs = Qemu::boot_with("video-cirrus", "cirrus");
+    compare("video-cirrus", (640, 480), ours, &theirs);
 }
 
 fn press(client: &mut Client, keys: &[&str]) {

@@ -5,11 +5,11 @@ use crate::disc;
 use crate::error::{Failure, Result};
 use crate::launcher;
 use crate::machine::sessions::{self, Session};
-use crate::machine::{self, ADAPTED, Firmware, FolderLock, Machine, NOW, Rtc, SOCKETS};
+use crate::machine::{self, ADAPTED, Firmware, FolderLock, Graphics, Machine, NOW, Rtc, SOCKETS};
 use disk::qcow2::{Overlay, OverlayOptions};
 use disk::{BlockDevice, RawFile};
 use runner::config::{
-    BootOrder, CdromConfig, DiskConfig, Geometry, MachineConfig, RtcBase, SerialConfig, WindowConfig,
+    BootOrder, CdromConfig, DiskConfig, DisplayAdapter, Geometry, MachineConfig, RtcBase, SerialConfig, WindowConfig,
 };
 use runner::display::vnc::Password;
 use runner::display::{DisplayConfig, DisplayKind};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 /// Where Debian's `seabios` package puts its builds.
 const BIOS: &str = "/usr/share/seabios/bios-256k.bin";
 const VGA_BIOS: &str = "/usr/share/seabios/vgabios-stdvga.bin";
+const CIRRUS_BIOS: &str = "/usr/share/seabios/vgabios-cirrus.bin";
 /// Where Debian's `novnc` package puts its pages.
 const NOVNC: &str = "/usr/share/novnc";
 
@@ -73,7 +74,11 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         return Err(Failure::refused("machines with several disks cannot be run yet"));
     }
     let bios = read_firmware(BIOS)?;
-    let vga_bios = read_firmware(VGA_BIOS)?;
+    let (display, vga_bios) = match args.graphics.unwrap_or(machine.graphics) {
+        Graphics::Vga => (DisplayAdapter::Standard, VGA_BIOS),
+        Graphics::Cirrus => (DisplayAdapter::Cirrus, CIRRUS_BIOS),
+    };
+    let vga_bios = read_firmware(vga_bios)?;
     let cdrom = match &args.disc {
         Some(path) => open_disc(path, &folder)?,
         None => CdromConfig::Empty,
@@ -100,6 +105,7 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
             Some(path) => SerialConfig::File(path.to_owned()),
         },
         bios,
+        display,
         vga_bios,
         keyboard: keyboard(&machine.keyboard),
         window: window(args, &folder)?,

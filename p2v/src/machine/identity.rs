@@ -1,6 +1,6 @@
 //! What the captured PC was: from the computer p2v runs on if that is the PC itself, else from the disk.
 
-use super::{Controller, Disk, Firmware, FoundSystem, Geometry, Machine, Nic, Origin, Rtc, geometry};
+use super::{Controller, Disk, Firmware, FoundSystem, Geometry, Graphics, Machine, Nic, Origin, Rtc, geometry};
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use disk::partition::Scheme;
@@ -60,6 +60,7 @@ pub(crate) fn describe(
         memory,
         rtc: rtc_of(systems),
         keyboard: "us".to_owned(),
+        graphics: Graphics::default(),
         source: Origin {
             path: info.path.display().to_string(),
             model: info.model.clone(),

@@ -50,6 +50,9 @@ pub(crate) struct Machine {
     /// Layout of the guest's keyboard, by which text is typed.
     #[serde(default = "us")]
     pub(crate) keyboard: String,
+    /// The display adapter.
+    #[serde(default)]
+    pub(crate) graphics: Graphics,
     /// Where the capture came from.
     pub(crate) source: Origin,
     /// In the order of the IDE positions.
@@ -84,6 +87,17 @@ pub(crate) enum Rtc {
     Utc,
     /// Local time, as Windows and DOS like it.
     Localtime,
+}
+
+/// The display adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Graphics {
+    /// A VGA with VESA modes up to 2560x1600
+    #[default]
+    Vga,
+    /// A Cirrus Logic GD5446, for which Windows 95 to XP have a driver
+    Cirrus,
 }
 
 /// Where a capture came from.

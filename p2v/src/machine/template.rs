@@ -21,6 +21,11 @@ pub(super) const COMMENTS: &[(&str, &str, &str)] = &[
         "Layout that the system expects of its keyboard, for text typed or pasted from outside: \"us\", \"de\", \"fr\" …",
     ),
     (
+        "",
+        "graphics",
+        "Display adapter: \"vga\", or \"cirrus\", for which Windows 95 to XP have a driver with more than 16 colours.",
+    ),
+    (
         "source",
         "[source]",
         "Where the capture came from. For your information only.",

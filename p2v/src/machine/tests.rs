@@ -10,6 +10,7 @@ pub(super) fn sample() -> Machine {
         memory: 512,
         rtc: Rtc::Localtime,
         keyboard: "de".to_owned(),
+        graphics: Graphics::Cirrus,
         source: Origin {
             path: "/dev/sda".to_owned(),
             model: Some("ST3120026A".to_owned()),

@@ -18,7 +18,7 @@ use crate::chipset::piix3_ide::Piix3Ide;
 use crate::chipset::pm::{GPE0, Pm, SMI_COMMAND};
 use crate::chipset::serial::SerialPort;
 use crate::chipset::small::{Fixed, Latches, Port92};
-use crate::config::{CdromConfig, MachineConfig, RunError};
+use crate::config::{CdromConfig, DisplayAdapter, MachineConfig, RunError};
 use crate::control::{Events, RunState};
 use crate::device::{GuestMemory, IrqLine, Power};
 use crate::input::{BACKDOOR, I8042, I8042Lines, VmMouse};
@@ -116,7 +116,11 @@ impl Board {
         }));
         let vmmouse = shared(VmMouse::default());
         bus.set_registers(BACKDOOR, vmmouse.clone());
-        let vga = Vga::new(clock.clone(), &config.vga_bios).map_err(|source| RunError::System {
+        let vga = match config.display {
+            DisplayAdapter::Standard => Vga::new(clock.clone(), &config.vga_bios),
+            DisplayAdapter::Cirrus => Vga::cirrus(clock.clone(), &config.vga_bios),
+        };
+        let vga = vga.map_err(|source| RunError::System {
             what: "get memory for the display adapter".into(),
             source,
         })?;
@@ -177,6 +181,12 @@ impl Board {
             }
         });
 
+        let following = Arc::downgrade(&board);
+        bus.on_move(Box::new(move || {
+            if let Some(board) = following.upgrade() {
+                board.follow_memory();
+            }
+        }));
         timers.add(pm.clone());
         timers.add(cmos.clone());
         timers.add(keyboard.clone());
@@ -242,7 +252,7 @@ impl Board {
                     let read_only = window.bar == ConfigSpace::ROM;
                     mappings.push(Mapping {
                         address: window.range.start,
-                        size: (window.range.end - window.range.start).min(region.size() as u64),
+                        size: (window.range.end - window.range.start).min(body.backing_size(window.bar) as u64),
                         region,
                         offset: 0,
                         read_only,

@@ -3,33 +3,18 @@
 use super::board::Board;
 use crate::bus::{Shared, lock};
 use crate::device::PortDevice;
-use crate::video::{Vga, Window};
+use crate::video::Vga;
 use std::sync::Weak;
 
 /// Ports 3B0h–3DFh and 1CEh–1CFh; the board follows when the window moves.
 pub(super) struct VgaPorts {
     vga: Shared<Vga>,
-    mapped: Option<Window>,
     board: Weak<Board>,
 }
 
 impl VgaPorts {
     pub(super) fn new(vga: Shared<Vga>, board: Weak<Board>) -> Self {
-        VgaPorts {
-            vga,
-            mapped: None,
-            board,
-        }
-    }
-
-    fn follow(&mut self, window: Option<Window>) {
-        if window == self.mapped {
-            return;
-        }
-        self.mapped = window;
-        if let Some(board) = self.board.upgrade() {
-            board.follow_memory();
-        }
+        VgaPorts { vga, board }
     }
 }
 
@@ -38,11 +23,13 @@ impl PortDevice for VgaPorts {
         lock(&self.vga).read(port, size)
     }
     fn write(&mut self, port: u16, size: u8, value: u32) {
-        let window = {
+        let moved = {
             let mut vga = lock(&self.vga);
             PortDevice::write(&mut *vga, port, size, value);
-            vga.window()
+            vga.has_moved()
         };
-        self.follow(window);
+        if let Some(board) = self.board.upgrade().filter(|_| moved) {
+            board.follow_memory();
+        }
     }
 }

@@ -55,6 +55,16 @@ pub trait PciFunction: Send {
         None
     }
 
+    /// How many bytes of [`backing`](Self::backing) the BAR shows.
+    fn backing_size(&self, bar: usize) -> usize {
+        self.backing(bar).map_or(0, |region| region.size())
+    }
+
+    /// Whether an access has changed what [`backing`](Self::backing) gives, since this was last asked.
+    fn has_moved(&mut self) -> bool {
+        false
+    }
+
     /// Where its BARs lie now. A function with registers at an address that is no BAR adds them here, as BAR 7.
     fn windows(&self) -> Vec<Window> {
         let window = |bar| {

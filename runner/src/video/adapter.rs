@@ -1,5 +1,6 @@
-//! The adapter: its ports, its window at A0000h, its memory.
+//! The adapter: its ports, its window at A0000h, its memory. What two kinds of adapters have beyond a VGA is in [`Extension`].
 
+use super::cirrus::{self, Cirrus};
 use super::planes::{self, Addressing};
 use super::registers::{Registers, crtc, graphics, sequencer};
 use super::timing::Beam;
@@ -11,7 +12,7 @@ use crate::pci::ConfigSpace;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes of video memory: what the linear framebuffer shows.
+/// Bytes of the standard VGA's video memory: what the linear framebuffer shows.
 pub const MEMORY_SIZE: usize = 16 << 20;
 /// Behind video memory lie 32 KiB that stand for planes 0 and 1 while the guest has text memory mapped.
 pub(super) const TEXT_SIZE: usize = 32 << 10;
@@ -34,7 +35,15 @@ pub struct Window {
     pub offset: usize,
 }
 
-/// The standard VGA of QEMU, PCI 1234:1111.
+/// What an adapter has beyond a VGA.
+pub(super) enum Extension {
+    /// The Bochs VBE registers.
+    Bochs(Vbe),
+    /// Those of a Cirrus Logic GD5446.
+    Cirrus(Box<Cirrus>),
+}
+
+/// A display adapter: the standard VGA of QEMU, PCI 1234:1111, or a Cirrus Logic GD5446, PCI 1013:00B8.
 ///
 /// Ports 3B0h–3DFh, 1CEh and 1CFh come through [`PortDevice`] with whole port numbers, the window at A0000h through
 /// [`MemoryDevice`], the BARs through [`crate::pci::PciFunction`]. After a port write the board compares
@@ -44,8 +53,10 @@ pub struct Vga {
     pub(super) rom: Region,
     memory: Region,
     clock: Arc<dyn Clock>,
-    registers: Registers,
-    vbe: Vbe,
+    pub(super) registers: Registers,
+    pub(super) extension: Extension,
+    /// Bytes of video memory, a power of two.
+    size: usize,
     beam: Beam,
     /// The four planes at the last address read in a planar mode.
     latch: u32,
@@ -53,37 +64,108 @@ pub struct Vga {
     text_in_memory: bool,
     /// Counts what may have changed the picture, except for the guest's writes to memory that it has mapped.
     version: u64,
+    /// What the board was last told to map: the window, and whether BAR 0 is plain memory.
+    mapped: (Option<Window>, bool),
 }
 
 impl Vga {
-    /// An adapter as after power-on, with its memory and option ROM. Fails if there is no memory.
+    /// The standard VGA as after power-on, with its memory and option ROM. Fails if there is no memory.
     pub fn new(clock: Arc<dyn Clock>, vga_bios: &[u8]) -> io::Result<Self> {
+        let config = super::pci::standard(vga_bios.len());
+        Self::with(clock, vga_bios, config, MEMORY_SIZE, standard())
+    }
+
+    /// A Cirrus Logic GD5446.
+    pub fn cirrus(clock: Arc<dyn Clock>, vga_bios: &[u8]) -> io::Result<Self> {
+        let config = super::pci::cirrus(vga_bios.len());
+        let extension = Extension::Cirrus(Box::new(Cirrus::new()));
+        Self::with(clock, vga_bios, config, cirrus::SIZE, extension)
+    }
+
+    fn with(
+        clock: Arc<dyn Clock>,
+        vga_bios: &[u8],
+        config: ConfigSpace,
+        size: usize,
+        extension: Extension,
+    ) -> io::Result<Self> {
         Ok(Vga {
-            config: super::pci::config(vga_bios.len()),
+            config,
             rom: super::pci::rom(vga_bios)?,
-            memory: Region::new(MEMORY_SIZE + TEXT_SIZE)?,
+            memory: Region::new(size + TEXT_SIZE)?,
             clock,
             registers: Registers::new(),
-            vbe: Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX)),
+            extension,
+            size,
             beam: Beam::default(),
             latch: 0,
             text_in_memory: false,
             version: 0,
+            mapped: (None, true),
         })
     }
 
-    /// Video memory ([`MEMORY_SIZE`] bytes), and behind it what [`window`](Vga::window) may point to.
+    /// Video memory ([`size`](Self::size) bytes), and behind it what [`window`](Vga::window) may point to.
     pub fn memory(&self) -> &Region {
         &self.memory
     }
 
+    /// Bytes of video memory.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether the linear framebuffer is plain memory now.
+    pub(super) fn is_linear_plain(&self) -> bool {
+        match &self.extension {
+            Extension::Bochs(_) => true,
+            Extension::Cirrus(cirrus) => cirrus.is_plain(),
+        }
+    }
+
+    /// Whether what can be mapped has changed since this was last asked.
+    pub fn has_moved(&mut self) -> bool {
+        let now = (self.window(), self.is_linear_plain());
+        std::mem::replace(&mut self.mapped, now) != now
+    }
+
+    /// Whether the window at A0000h shows packed pixels of the Cirrus rather than what a VGA has there.
+    fn packed(&self) -> Option<&Cirrus> {
+        match &self.extension {
+            Extension::Cirrus(cirrus) if cirrus.is_packed() => Some(cirrus),
+            _ => None,
+        }
+    }
+
+    fn layout(&self) -> Option<vbe::Layout> {
+        match &self.extension {
+            Extension::Bochs(vbe) => vbe.layout(),
+            Extension::Cirrus(cirrus) => cirrus.layout(&self.registers),
+        }
+    }
+
+    /// Where the VGA's window shows video memory, in bytes.
+    fn bank_offset(&self) -> usize {
+        match &self.extension {
+            Extension::Bochs(vbe) => vbe.bank_offset(),
+            Extension::Cirrus(_) => 0,
+        }
+    }
+
     /// What the board may map into the guest instead of trapping: text memory, or 256-colour memory.
     pub fn window(&self) -> Option<Window> {
+        if let Some(cirrus) = self.packed() {
+            return cirrus.window().map(|offset| Window {
+                address: WINDOW,
+                size: 0x1_0000,
+                offset,
+            });
+        }
         let (start, size) = planes::window(&self.registers);
         let offset = if self.text_in_memory {
-            MEMORY_SIZE
+            self.size
         } else if self.is_plain_chain4() {
-            self.vbe.bank_offset()
+            self.bank_offset()
         } else {
             return None;
         };
@@ -97,19 +179,21 @@ impl Vga {
     fn is_plain_chain4(&self) -> bool {
         let (_, size) = planes::window(&self.registers);
         let end = self
-            .vbe
             .bank_offset()
             .saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         planes::addressing(&self.registers) == Addressing::Chain4
             && self.registers.sequencer[sequencer::MAP_MASK] & 15 == 15
-            && end <= MEMORY_SIZE
+            && end <= self.size
     }
 
     /// Puts registers back as at power-on; memory keeps its contents.
     pub(super) fn reset_registers(&mut self) {
         self.touch();
         self.registers = Registers::new();
-        self.vbe = Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX));
+        self.extension = match self.extension {
+            Extension::Bochs(_) => standard(),
+            Extension::Cirrus(_) => Extension::Cirrus(Box::new(Cirrus::new())),
+        };
         self.latch = 0;
         self.follow_text();
     }
@@ -123,11 +207,21 @@ impl Vga {
     /// What [`snapshot`](Self::snapshot) is made from: quick to get, so that the adapter need not be locked while a
     /// picture is drawn.
     pub fn scene(&self) -> Scene {
+        let mut registers = self.registers.clone();
+        if self.packed().is_some() {
+            // SeaBIOS leaves the screen turned off here in such modes, and QEMU shows it all the same.
+            registers.sequencer[sequencer::CLOCKING] &= !0x20;
+        }
         Scene {
             version: self.version,
-            registers: self.registers.clone(),
-            layout: self.vbe.layout(),
-            dac_8bit: self.vbe.dac_8bit(),
+            registers,
+            layout: self.layout(),
+            cursor: match &self.extension {
+                Extension::Bochs(_) => None,
+                Extension::Cirrus(cirrus) => cirrus.cursor(&self.memory),
+            },
+            dac_8bit: matches!(&self.extension, Extension::Bochs(vbe) if vbe.dac_8bit()),
+            size: self.size,
             text_in_memory: self.text_in_memory,
             memory: self.memory.clone(),
         }
@@ -135,13 +229,17 @@ impl Vga {
 
     fn text(&self) -> Vec<u8> {
         let mut text = vec![0; TEXT_SIZE];
-        self.memory.read(MEMORY_SIZE, &mut text);
+        self.memory.read(self.size, &mut text);
         text
     }
 
     /// Moves planes 0 and 1 to the text area or back when the registers say so.
     fn follow_text(&mut self) {
-        let wanted = planes::is_plain_text(&self.registers) && !self.vbe.enabled();
+        let linear = match &self.extension {
+            Extension::Bochs(vbe) => vbe.enabled(),
+            Extension::Cirrus(cirrus) => cirrus.is_packed(),
+        };
+        let wanted = planes::is_plain_text(&self.registers) && !linear;
         if wanted == self.text_in_memory {
             return;
         }
@@ -150,7 +248,7 @@ impl Vga {
         self.memory.read(0, &mut planes);
         if wanted {
             let text: Vec<u8> = planes.chunks_exact(4).flat_map(|cell| [cell[0], cell[1]]).collect();
-            self.memory.write(MEMORY_SIZE, &text);
+            self.memory.write(self.size, &text);
         } else {
             merge_text(&self.text(), &mut planes);
             self.memory.write(0, &planes);
@@ -163,6 +261,11 @@ impl Vga {
         if self.registers.reads_status(port) {
             return self.beam.status(&self.registers, self.clock.now());
         }
+        if let Extension::Cirrus(cirrus) = &mut self.extension
+            && let Some(value) = cirrus.read_port(port, &mut self.registers)
+        {
+            return value;
+        }
         self.registers.read(port)
     }
 
@@ -174,21 +277,33 @@ impl Vga {
     /// One byte to ports 3B0h–3DFh.
     pub(super) fn write_register(&mut self, port: u16, value: u8) {
         self.touch();
-        self.registers.write(port, value);
+        let for_vga = match &mut self.extension {
+            Extension::Bochs(_) => true,
+            Extension::Cirrus(cirrus) => cirrus.write_port(port, value, &mut self.registers, &self.memory),
+        };
+        if for_vga {
+            self.registers.write(port, value);
+        }
         self.follow_text();
     }
 
     /// Reads DISPI register `index`.
     pub(super) fn read_vbe(&self, index: u16) -> u16 {
-        self.vbe.read(index)
+        match &self.extension {
+            Extension::Bochs(vbe) => vbe.read(index),
+            Extension::Cirrus(_) => 0xFFFF,
+        }
     }
 
     /// Writes DISPI register `index`.
     pub(super) fn write_vbe(&mut self, index: u16, value: u16) {
         self.touch();
-        let turned_on = self.vbe.write(index, value);
+        let Extension::Bochs(vbe) = &mut self.extension else {
+            return;
+        };
+        let turned_on = vbe.write(index, value);
         self.follow_text();
-        if let Some(layout) = self.vbe.layout().filter(|_| turned_on) {
+        if let Some(layout) = self.layout().filter(|_| turned_on) {
             self.set_up_linear_mode(&layout);
             if value & vbe::NO_CLEAR == 0 {
                 self.clear(layout.visible_bytes());
@@ -224,7 +339,7 @@ impl Vga {
 
     fn clear(&self, bytes: usize) {
         let zeros = vec![0; 64 << 10];
-        let end = bytes.min(MEMORY_SIZE);
+        let end = bytes.min(self.size);
         for start in (0..end).step_by(zeros.len()) {
             self.memory.write(start, &zeros[..zeros.len().min(end - start)]);
         }
@@ -238,28 +353,40 @@ impl Vga {
     }
 
     fn read_window(&mut self, offset: u64) -> u8 {
+        if let Some(cirrus) = self.packed() {
+            return cirrus.read_window(offset, &self.memory);
+        }
         let Some(inside) = self.in_window(offset) else {
             return 0xFF;
         };
         if self.text_in_memory {
             let mut byte = [0xFF];
-            self.memory.read(MEMORY_SIZE + inside, &mut byte);
+            self.memory.read(self.size + inside, &mut byte);
             return byte[0];
         }
-        let base = self.vbe.bank_offset();
+        let base = self.bank_offset();
         planes::read(&self.registers, &mut self.latch, &self.memory, base, inside)
     }
 
     fn write_window(&mut self, offset: u64, value: u8) {
         self.touch();
+        if let Extension::Cirrus(cirrus) = &mut self.extension
+            && cirrus.is_packed()
+        {
+            return cirrus.write_window(offset, value, &self.memory);
+        }
         let Some(inside) = self.in_window(offset) else { return };
         if self.text_in_memory {
-            self.memory.write(MEMORY_SIZE + inside, &[value]);
+            self.memory.write(self.size + inside, &[value]);
             return;
         }
-        let base = self.vbe.bank_offset();
+        let base = self.bank_offset();
         planes::write(&self.registers, self.latch, &self.memory, base, inside, value);
     }
+}
+
+fn standard() -> Extension {
+    Extension::Bochs(Vbe::new(u32::try_from(MEMORY_SIZE).unwrap_or(u32::MAX)))
 }
 
 /// Puts even and odd bytes of `text` into planes 0 and 1 of `planes`.
@@ -272,8 +399,13 @@ pub(super) fn merge_text(text: &[u8], planes: &mut [u8]) {
 impl PortDevice for Vga {
     fn read(&mut self, port: u16, size: u8) -> u32 {
         match port {
-            VBE_INDEX => return u32::from(self.vbe.index),
-            VBE_DATA => return u32::from(self.vbe.read(self.vbe.index)),
+            VBE_INDEX | VBE_DATA => {
+                return match &self.extension {
+                    Extension::Bochs(vbe) if port == VBE_INDEX => vbe.index.into(),
+                    Extension::Bochs(vbe) => vbe.read(vbe.index).into(),
+                    Extension::Cirrus(_) => u32::MAX,
+                };
+            }
             _ => {}
         }
         let mut value = [0; 4];
@@ -286,8 +418,14 @@ impl PortDevice for Vga {
     fn write(&mut self, port: u16, size: u8, value: u32) {
         let low = u16::try_from(value & 0xFFFF).unwrap_or(0);
         match port {
-            VBE_INDEX => self.vbe.index = low,
-            VBE_DATA => self.write_vbe(self.vbe.index, low),
+            VBE_INDEX | VBE_DATA => match &mut self.extension {
+                Extension::Bochs(vbe) if port == VBE_INDEX => vbe.index = low,
+                Extension::Bochs(vbe) => {
+                    let index = vbe.index;
+                    self.write_vbe(index, low);
+                }
+                Extension::Cirrus(_) => {}
+            },
             _ => {
                 // A word to an index port is the index and the data behind it.
                 for (byte, port) in value
@@ -314,5 +452,9 @@ impl MemoryDevice for Vga {
         for (byte, offset) in data.iter().zip(offset..) {
             self.write_window(offset, *byte);
         }
+    }
+
+    fn has_moved(&mut self) -> bool {
+        Vga::has_moved(self)
     }
 }

@@ -1,4 +1,5 @@
-//! The display adapter: VGA with Bochs VBE extensions, and pictures of its screen.
+//! The display adapter: VGA with Bochs VBE extensions, or with those of a Cirrus Logic GD5446 (`cirrus`), and pictures
+//! of its screen.
 //!
 //! ```text
 //! ports 3B0h–3DFh → registers ┐                       ┌ text, planar ┐
@@ -7,6 +8,7 @@
 //! ```
 
 mod adapter;
+mod cirrus;
 mod edid;
 mod frame;
 mod pci;

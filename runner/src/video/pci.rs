@@ -1,7 +1,7 @@
-//! The adapter as a PCI function: BAR 0 is video memory, BAR 2 its registers, and an option ROM.
+//! The adapter as a PCI function: BAR 0 is video memory, another its registers, and an option ROM.
 //! Source: QEMU's docs/specs/standard-vga.rst.
 
-use super::adapter::{MEMORY_SIZE, Vga};
+use super::adapter::{Extension, MEMORY_SIZE, Vga};
 use super::edid;
 use crate::kvm::Region;
 use crate::pci::{BarKind, ConfigSpace, Identity, PciFunction};
@@ -20,8 +20,32 @@ const REGISTERS_SIZE: u32 = 4096;
 const EXTENSION_SIZE: u32 = 8;
 const LITTLE_ENDIAN: u32 = 0x1E1E_1E1E;
 
-/// The configuration space of an adapter with an option ROM of `rom_size` bytes.
-pub(super) fn config(rom_size: usize) -> ConfigSpace {
+/// The Cirrus' BARs: 32 MiB, of which the upper half only takes pixels for the blitter, and its registers: ports
+/// 3C0h–3DFh, then the blitter's.
+const CIRRUS_WINDOW: u32 = 32 << 20;
+const CIRRUS_PIXELS: u64 = 16 << 20;
+const CIRRUS_REGISTERS: usize = 1;
+const BLITTER_AT: u64 = 0x100;
+
+/// The configuration space of a Cirrus Logic GD5446 with an option ROM of `rom_size` bytes.
+pub(super) fn cirrus(rom_size: usize) -> ConfigSpace {
+    let mut config = ConfigSpace::new(Identity {
+        vendor: 0x1013,
+        device: 0x00B8,
+        revision: 0,
+        class: 0x03_0000,
+        multifunction: false,
+    });
+    config.add_bar(FRAMEBUFFER, BarKind::Prefetchable, CIRRUS_WINDOW);
+    config.add_bar(CIRRUS_REGISTERS, BarKind::Memory, REGISTERS_SIZE);
+    if rom_size > 0 {
+        config.add_bar(ConfigSpace::ROM, BarKind::Rom, rom_bar_size(rom_size));
+    }
+    config
+}
+
+/// The configuration space of the standard VGA with an option ROM of `rom_size` bytes.
+pub(super) fn standard(rom_size: usize) -> ConfigSpace {
     let mut config = ConfigSpace::new(Identity {
         vendor: 0x1234,
         device: 0x1111,
@@ -69,6 +93,49 @@ impl Vga {
     }
 }
 
+impl Vga {
+    fn read_cirrus(&mut self, bar: usize, offset: u64) -> u8 {
+        if bar == CIRRUS_REGISTERS && offset < BLITTER_AT {
+            return cirrus_port(offset).map_or(0xFF, |port| self.read_register(port));
+        }
+        let Extension::Cirrus(cirrus) = &self.extension else {
+            return 0xFF;
+        };
+        match bar {
+            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.read_linear(offset, self.memory()),
+            CIRRUS_REGISTERS => cirrus.read_blitter(usize::try_from(offset - BLITTER_AT).unwrap_or(usize::MAX)),
+            _ => 0xFF,
+        }
+    }
+
+    fn write_cirrus(&mut self, bar: usize, offset: u64, value: u8) {
+        if bar == CIRRUS_REGISTERS && offset < BLITTER_AT {
+            if let Some(port) = cirrus_port(offset) {
+                self.write_register(port, value);
+            }
+            return;
+        }
+        let memory = self.memory().clone();
+        let Extension::Cirrus(cirrus) = &mut self.extension else {
+            return;
+        };
+        match bar {
+            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.write_linear(offset, value, &memory),
+            FRAMEBUFFER => cirrus.write_pixel(value, &memory),
+            _ => {
+                let register = usize::try_from(offset - BLITTER_AT).unwrap_or(usize::MAX);
+                cirrus.write_blitter(register, value, &memory);
+            }
+        }
+    }
+}
+
+/// The port behind an offset in the Cirrus' registers.
+fn cirrus_port(offset: u64) -> Option<u16> {
+    let offset = u16::try_from(offset).ok().filter(|offset| *offset < 0x20)?;
+    Some(0x3C0 + offset)
+}
+
 fn port(offset: u64) -> u16 {
     0x3C0 + u16::try_from(offset - PORTS_AT).unwrap_or(0)
 }
@@ -88,6 +155,11 @@ impl PciFunction for Vga {
 
     fn read_memory(&mut self, bar: usize, offset: u64, data: &mut [u8]) {
         match bar {
+            FRAMEBUFFER | CIRRUS_REGISTERS if matches!(self.extension, Extension::Cirrus(_)) => {
+                for (byte, offset) in data.iter_mut().zip(offset..) {
+                    *byte = self.read_cirrus(bar, offset);
+                }
+            }
             REGISTERS => {
                 for (byte, offset) in data.iter_mut().zip(offset..) {
                     *byte = self.read_register_byte(offset);
@@ -101,6 +173,12 @@ impl PciFunction for Vga {
 
     fn write_memory(&mut self, bar: usize, offset: u64, data: &[u8]) {
         match bar {
+            FRAMEBUFFER | CIRRUS_REGISTERS if matches!(self.extension, Extension::Cirrus(_)) => {
+                self.touch();
+                for (byte, offset) in data.iter().zip(offset..) {
+                    self.write_cirrus(bar, offset, *byte);
+                }
+            }
             REGISTERS => match (offset, data) {
                 // DISPI registers are 16 bits wide; halves of them are not written.
                 (VBE_AT..0x516, [low, high, ..]) => {
@@ -131,10 +209,21 @@ impl PciFunction for Vga {
 
     fn backing(&self, bar: usize) -> Option<Region> {
         match bar {
-            FRAMEBUFFER => Some(self.memory().clone()),
+            FRAMEBUFFER => self.is_linear_plain().then(|| self.memory().clone()),
             ConfigSpace::ROM => Some(self.rom.clone()),
             _ => None,
         }
+    }
+
+    fn backing_size(&self, bar: usize) -> usize {
+        match bar {
+            FRAMEBUFFER => self.size(),
+            _ => self.rom.size(),
+        }
+    }
+
+    fn has_moved(&mut self) -> bool {
+        Vga::has_moved(self)
     }
 
     fn reset(&mut self) {

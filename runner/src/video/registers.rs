@@ -98,15 +98,15 @@ pub(super) struct Registers {
     crtc_index: u8,
     pub(super) crtc: [u8; 32],
     /// Bits 0–4: index. Bit 5: the screen is on.
-    attribute_index: u8,
+    pub(super) attribute_index: u8,
     /// Port 3C0h takes data next, else an index.
-    attribute_data: bool,
+    pub(super) attribute_data: bool,
     pub(super) attribute: [u8; 32],
     pub(super) pel_mask: u8,
     /// Red, green, blue of 256 colours, 6 or 8 bits each.
     pub(super) palette: [[u8; 3]; 256],
-    palette_write: u8,
-    palette_read: u8,
+    pub(super) palette_write: u8,
+    pub(super) palette_read: u8,
     /// Which of red, green, blue comes next.
     palette_part: u8,
     /// The parts of a colour that are written so far: a colour changes when its blue arrives.
@@ -149,7 +149,7 @@ impl Registers {
     }
 
     /// Whether `port` is one of the CRTC's that the monochrome/colour switch hides.
-    fn is_hidden(&self, port: u16) -> bool {
+    pub(super) fn is_hidden(&self, port: u16) -> bool {
         match port {
             0x3B0..=0x3BF => self.misc & 1 != 0,
             0x3D0..=0x3DF => self.misc & 1 == 0,

@@ -1,6 +1,7 @@
 //! The adapter's state beside its memory: what can be drawn, whole or some rows only, while the guest goes on.
 
-use super::adapter::{MEMORY_SIZE, PLANES_SIZE, TEXT_SIZE, merge_text};
+use super::adapter::{PLANES_SIZE, TEXT_SIZE, merge_text};
+use super::cirrus::Cursor;
 use super::registers::Registers;
 use super::vbe::Layout;
 use super::{Frame, Snapshot};
@@ -13,7 +14,11 @@ pub struct Scene {
     pub(super) version: u64,
     pub(super) registers: Registers,
     pub(super) layout: Option<Layout>,
+    /// The hardware cursor, if the adapter shows one.
+    pub(super) cursor: Option<Cursor>,
     pub(super) dac_8bit: bool,
+    /// Bytes of video memory; text may lie behind them.
+    pub(super) size: usize,
     pub(super) text_in_memory: bool,
     pub(super) memory: Region,
 }
@@ -29,7 +34,7 @@ impl Scene {
         let memory = match &self.layout {
             Some(layout) => {
                 let start = usize::try_from(layout.start).unwrap_or(0);
-                let mut memory = vec![0; layout.visible_bytes().min(MEMORY_SIZE.saturating_sub(start))];
+                let mut memory = vec![0; layout.visible_bytes().min(self.size.saturating_sub(start))];
                 self.memory.read(start, &mut memory);
                 memory
             }
@@ -38,7 +43,7 @@ impl Scene {
                 self.memory.read(0, &mut memory);
                 if self.text_in_memory {
                     let mut text = vec![0; TEXT_SIZE];
-                    self.memory.read(MEMORY_SIZE, &mut text);
+                    self.memory.read(self.size, &mut text);
                     merge_text(&text, &mut memory);
                 }
                 memory
@@ -47,6 +52,7 @@ impl Scene {
         Snapshot {
             registers: self.registers.clone(),
             layout: self.layout,
+            cursor: self.cursor.clone(),
             dac_8bit: self.dac_8bit,
             memory,
             cursor_shown: true,
@@ -70,7 +76,7 @@ impl Scene {
     /// Where the memory lies that a picture of any other mode depends on, in bytes.
     pub fn planes_bytes(&self) -> [Range<usize>; 2] {
         let text = if self.text_in_memory { TEXT_SIZE } else { 0 };
-        [0..PLANES_SIZE, MEMORY_SIZE..MEMORY_SIZE + text]
+        [0..PLANES_SIZE, self.size..self.size + text]
     }
 
     /// Draws `rows` of a linear mode as a picture of their own. `None` in any other mode, and for rows that are not
@@ -86,6 +92,7 @@ impl Scene {
                 start: u32::try_from(self.row_bytes(rows.start).start).ok()?,
                 ..layout
             }),
+            cursor: self.cursor.as_ref().map(|cursor| cursor.above(rows.start)),
             ..self.clone()
         };
         Some(strip.snapshot().render())

@@ -1,7 +1,7 @@
 //! Machines for tests: a boot sector from `tests/fixtures/realmode`, its serial output, its end.
 
 use disk::RawFile;
-use runner::config::{BootOrder, CdromConfig, DiskConfig, RtcBase, SerialConfig};
+use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, RtcBase, SerialConfig};
 use runner::input::Layout;
 use runner::{MachineConfig, Outcome, RunError, run};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -64,6 +64,7 @@ pub(crate) fn bare(folder: &Path) -> MachineConfig {
         rtc: RtcBase::Utc,
         serial: SerialConfig::File(folder.join("serial")),
         bios: firmware("bios-256k.bin"),
+        display: DisplayAdapter::Standard,
         vga_bios: firmware("vgabios-stdvga.bin"),
         keyboard: Layout::default(),
         window: None,

@@ -2,6 +2,7 @@
 //! QEMU does not run its processor (`-S`, driven through its qtest socket): the test itself is the processor of both.
 //! (Debian package: qemu-system-x86.)
 
+mod cirrus;
 mod modes;
 mod pair;
 
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Bytes that look like nothing but are always the same.
-fn noise(count: usize, seed: u32) -> Vec<u8> {
+pub(crate) fn noise(count: usize, seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     (0..count)
         .map(|_| {

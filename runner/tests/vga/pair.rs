@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 /// Where the test puts QEMU's base address registers.
 const BAR0: u64 = 0xE000_0000;
 const BAR2: u64 = 0xE100_0000;
+const BAR1: u64 = 0xE400_0000;
 
 pub(crate) struct Pair {
     ours: Vga,
@@ -34,6 +35,16 @@ impl Drop for Pair {
 
 impl Pair {
     pub(crate) fn start() -> Self {
+        let ours = Vga::new(Arc::new(TestClock::default()), &[]).unwrap();
+        Self::start_with(ours, "std")
+    }
+
+    pub(crate) fn start_cirrus() -> Self {
+        let ours = Vga::cirrus(Arc::new(TestClock::default()), &[]).unwrap();
+        Self::start_with(ours, "cirrus")
+    }
+
+    fn start_with(ours: Vga, adapter: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (qtest_path, qmp_path) = (dir.path().join("qtest"), dir.path().join("qmp"));
         let listener = UnixListener::bind(&qtest_path).unwrap();
@@ -46,7 +57,7 @@ impl Pair {
                 "none",
                 "-nodefaults",
                 "-vga",
-                "std",
+                adapter,
             ])
             .arg("-qtest")
             .arg(format!("unix:{}", qtest_path.display()))
@@ -81,7 +92,7 @@ impl Pair {
             }
         };
         Pair {
-            ours: Vga::new(Arc::new(TestClock::default()), &[]).unwrap(),
+            ours,
             qemu,
             qtest: BufReader::new(stream),
             qmp,
@@ -192,6 +203,38 @@ impl Pair {
     pub(crate) fn write_framebuffer(&mut self, offset: u64, data: &[u8]) {
         self.write_theirs(BAR0 + offset, data);
         self.ours.write_memory(0, offset, data);
+    }
+
+    /// The Cirrus' BARs are 0 and 1.
+    pub(crate) fn map_cirrus(&mut self) {
+        self.pci_write(0x10, BAR0 as u32);
+        self.pci_write(0x14, BAR1 as u32);
+        self.pci_write(0x04, 3);
+    }
+
+    /// Writes to a BAR of the Cirrus, a byte after the other.
+    pub(crate) fn write_bar(&mut self, bar: usize, offset: u64, data: &[u8]) {
+        self.write_theirs([BAR0, BAR1][bar] + offset, data);
+        for (byte, offset) in data.iter().zip(offset..) {
+            self.ours.write_memory(bar, offset, &[*byte]);
+        }
+    }
+
+    pub(crate) fn read_bar(&mut self, bar: usize, offset: u64, count: usize) -> Vec<u8> {
+        let theirs = self.read_theirs([BAR0, BAR1][bar] + offset, count);
+        let mut ours = vec![0; count];
+        for (byte, offset) in ours.iter_mut().zip(offset..) {
+            self.ours.read_memory(bar, offset, std::slice::from_mut(byte));
+        }
+        if let Some(at) = (0..count).find(|at| ours[*at] != theirs[*at]) {
+            panic!(
+                "BAR {bar} at {:#x}: ours {:02x?}, QEMU's {:02x?}",
+                offset + at as u64,
+                &ours[at..count.min(at + 16)],
+                &theirs[at..count.min(at + 16)]
+            );
+        }
+        ours
     }
 
     pub(crate) fn read_bar2(&mut self, offset: u64, size: u8) -> u32 {

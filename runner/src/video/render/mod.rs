@@ -5,6 +5,7 @@ mod planar;
 mod text;
 
 use super::Frame;
+use super::cirrus::Cursor;
 use super::registers::{Registers, attribute};
 use super::vbe::Layout;
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub(super) registers: Registers,
     /// The linear mode, if one is on.
     pub(super) layout: Option<Layout>,
+    /// The hardware cursor over a linear mode.
+    pub(super) cursor: Option<Cursor>,
     pub(super) dac_8bit: bool,
     /// In a linear mode the visible bytes; else the first 256 KiB, the planes interleaved.
     pub(super) memory: Vec<u8>,
@@ -38,7 +41,11 @@ impl Snapshot {
             } else if layout.bits == 4 {
                 planar::render_linear(self, layout)
             } else {
-                linear::render(self, layout)
+                let mut frame = linear::render(self, layout);
+                if let Some(cursor) = &self.cursor {
+                    cursor.draw(&mut frame);
+                }
+                frame
             };
         }
         let size = if self.registers.is_graphics() {
