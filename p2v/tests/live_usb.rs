@@ -16,7 +16,15 @@ fn image(folder: &Path) -> PathBuf {
     fs::write(tree.join("filesystem.squashfs"), noise(1, 5 << 20)).unwrap();
     fs::write(&esp, noise(2, 1 << 20)).unwrap();
     run(Command::new("xorriso")
-        .args(["-as", "mkisofs", "-quiet", "-volid", "P2V_12345678", "-partition_offset", "16"])
+        .args([
+            "-as",
+            "mkisofs",
+            "-quiet",
+            "-volid",
+            "P2V_12345678",
+            "-partition_offset",
+            "16",
+        ])
         .args(["--mbr-force-bootable", "-append_partition", "2", "0xef"])
         .args([&esp, Path::new("-output"), &iso, &tree]));
     iso
@@ -44,7 +52,13 @@ fn table(stick: &Path) -> Vec<(u64, u64, String)> {
     let number = |value: &serde_json::Value| value.as_u64().unwrap() * 512;
     partitions
         .iter()
-        .map(|p| (number(&p["start"]), number(&p["size"]), p["type"].as_str().unwrap().to_owned()))
+        .map(|p| {
+            (
+                number(&p["start"]),
+                number(&p["size"]),
+                p["type"].as_str().unwrap().to_owned(),
+            )
+        })
         .collect()
 }
 
@@ -61,7 +75,10 @@ fn assert_written(stick: &Path, image: &Path) {
     assert!(start >= wanted.len() as u64 && start + size <= written.len() as u64);
     let volume = part(stick, start..start + size, &stick.with_extension("volume"));
     assert_eq!(
-        run(Command::new("blkid").args(["-p", "-o", "value", "-s", "LABEL"]).arg(&volume)).trim(),
+        run(Command::new("blkid")
+            .args(["-p", "-o", "value", "-s", "LABEL"])
+            .arg(&volume))
+        .trim(),
         "P2V-CAPTURES"
     );
     run(Command::new("e2fsck").arg("-fn").arg(&volume));

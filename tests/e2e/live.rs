@@ -22,7 +22,16 @@ fn qemu(folder: &Path, machine: &str) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
     command
         .args(["-M", machine, "-accel", "tcg,thread=multi", "-m", MEMORY])
-        .args(["-display", "none", "-monitor", "none", "-net", "none", "-no-user-config", "-no-reboot"])
+        .args([
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-net",
+            "none",
+            "-no-user-config",
+            "-no-reboot",
+        ])
         .args(["-serial", "stdio", "-qmp"])
         .arg(format!("unix:{},server=on,wait=off", folder.join("control").display()));
     command
@@ -84,7 +93,10 @@ fn assert_left_alone(guest: &mut Guest) -> Result<()> {
         "grep -c /dev/sda /proc/mounts; tail -n +2 /proc/swaps; grep ^md /proc/mdstat; dmsetup ls; ls /dev/md* 2>/dev/null; cat /sys/block/sda/ro",
     )?;
     let nothing: Vec<&str> = nothing.lines().map(str::trim).collect();
-    ensure!(nothing == ["0", "No devices found", "1"], "used, or writable: {nothing:?}");
+    ensure!(
+        nothing == ["0", "No devices found", "1"],
+        "used, or writable: {nothing:?}"
+    );
     Ok(())
 }
 
@@ -95,7 +107,12 @@ fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> 
     fragile::disk(&disk, folder.path())?;
     let before = sha256(&disk)?;
     fs::File::create(&stick)?.set_len(1 << 30)?;
-    tool::run(p2v::command("live-usb")?.args(["--yes", "--write"]).arg(&stick).arg(live::image()?))?;
+    tool::run(
+        p2v::command("live-usb")?
+            .args(["--yes", "--write"])
+            .arg(&stick)
+            .arg(live::image()?),
+    )?;
 
     let mut command = qemu(folder.path(), "pc");
     with_disk(&mut command, &disk);
@@ -122,15 +139,33 @@ fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> 
     let start = tool::text(Command::new("sfdisk").args(["--json"]).arg(&stick))?;
     let table: serde_json::Value = serde_json::from_str(&start)?;
     let partition = &table["partitiontable"]["partitions"][2];
-    let (start, size) = (partition["start"].as_u64().unwrap_or(0), partition["size"].as_u64().unwrap_or(0));
+    let (start, size) = (
+        partition["start"].as_u64().unwrap_or(0),
+        partition["size"].as_u64().unwrap_or(0),
+    );
     tool::shell(
         "dd if=\"$1\" of=\"$2\" bs=512 skip=\"$3\" count=\"$4\" conv=sparse status=none; e2fsck -fn \"$2\"",
-        &[stick.as_os_str(), volume.as_os_str(), start.to_string().as_ref(), size.to_string().as_ref()],
+        &[
+            stick.as_os_str(),
+            volume.as_os_str(),
+            start.to_string().as_ref(),
+            size.to_string().as_ref(),
+        ],
     )?;
     let machine = folder.path().join("out");
     fs::create_dir(&machine)?;
-    tool::run(Command::new("debugfs").arg("-R").arg(format!("rdump /oldpc {}", machine.display())).arg(&volume))?;
-    tool::run(p2v::command("verify")?.arg(machine.join("oldpc")).arg("--against").arg(&disk))?;
+    tool::run(
+        Command::new("debugfs")
+            .arg("-R")
+            .arg(format!("rdump /oldpc {}", machine.display()))
+            .arg(&volume),
+    )?;
+    tool::run(
+        p2v::command("verify")?
+            .arg(machine.join("oldpc"))
+            .arg("--against")
+            .arg(&disk),
+    )?;
     Ok(())
 }
 
@@ -169,6 +204,9 @@ fn a_disc_starts_by_uefi_with_p2v_and_the_fragile_disk_is_fragile() -> Result<()
     // The proof that this test could fail: a mount for reading changes this disk, if the fence is taken away.
     guest.shell("blockdev --setrw /dev/sda && mount -o ro /dev/sda1 /mnt && umount /mnt && sync")?;
     power_off(&mut guest)?;
-    ensure!(sha256(&disk)? != before, "the disk is not fragile: this test proves nothing");
+    ensure!(
+        sha256(&disk)? != before,
+        "the disk is not fragile: this test proves nothing"
+    );
     Ok(())
 }

@@ -85,7 +85,12 @@ mod tests {
         let image = folder.path().join("esp");
         std::fs::write(&image, &first).unwrap();
         tool::run(Command::new("fsck.fat").arg("-n").arg(&image)).unwrap();
-        let text = tool::text(Command::new("mtype").arg("-i").arg(&image).arg("::/EFI/debian/grub.cfg"));
+        let text = tool::text(
+            Command::new("mtype")
+                .arg("-i")
+                .arg(&image)
+                .arg("::/EFI/debian/grub.cfg"),
+        );
         assert_eq!(text.unwrap(), "hello");
     }
 }

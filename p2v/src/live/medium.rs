@@ -49,7 +49,7 @@ pub(crate) fn make(recipe: &Recipe, output: &Path) -> Result<()> {
     eprintln!("3 of 3: the image is put together");
     let image = work.path().join("p2v-live.iso");
     assemble(&system, &tree, &image)?;
-    // A hard link fails if somebody made the file meanwhile; not every filesystem has them.
+    // Minutes have passed.
     if output.symlink_metadata().is_ok() {
         return Err(Failure::refused(format!("{} is there by now", output.display())));
     }
@@ -98,7 +98,9 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
     fs::write(tree.join("boot/grub/grub.cfg"), menu).map_err(failed)?;
 
     // UEFI: the firmware reads this volume only; the loader then finds the medium by its name.
-    let find = format!("search --no-floppy --set=root --label {name}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n");
+    let find = format!(
+        "search --no-floppy --set=root --label {name}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+    );
     let read = |name: &str| fs::read(part(name)).map_err(failed);
     let volume = esp::volume(
         &[
@@ -115,7 +117,15 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
     date(tree, system.epoch).map_err(failed)?;
     let mut command = tools::command("xorriso");
     command
-        .args(["-as", "mkisofs", "-quiet", "-iso-level", "3", "-full-iso9660-filenames", "-rational-rock"])
+        .args([
+            "-as",
+            "mkisofs",
+            "-quiet",
+            "-iso-level",
+            "3",
+            "-full-iso9660-filenames",
+            "-rational-rock",
+        ])
         .args(["-volid", &name])
         // Discs, BIOS: GRUB without emulation. Sticks, BIOS: its first sector, which is told where it lies.
         .args(["-b", "boot/grub/bios.img", "-no-emul-boot", "-boot-load-size", "4"])
@@ -126,7 +136,12 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
         // Discs and sticks, UEFI: the volume is a partition, and El Torito points at it.
         .args(["-append_partition", "2", "0xef"])
         .arg(&esp)
-        .args(["-eltorito-alt-boot", "-e", "--interval:appended_partition_2:all::", "-no-emul-boot"])
+        .args([
+            "-eltorito-alt-boot",
+            "-e",
+            "--interval:appended_partition_2:all::",
+            "-no-emul-boot",
+        ])
         .arg("-output")
         .arg(image)
         .arg(tree)
@@ -159,7 +174,10 @@ fn starts_with(folder: &Path, begin: &str) -> io::Result<PathBuf> {
     let mut found = fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(begin.as_bytes())));
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(begin.as_bytes()))
+        });
     match (found.next(), found.next()) {
         (Some(path), None) => Ok(path),
         _ => Err(io::Error::other(format!("the system has not one {begin}*"))),
@@ -181,15 +199,20 @@ fn date(path: &Path, epoch: i64) -> io::Result<()> {
 /// sector 16).
 pub(crate) fn check(file: &Path) -> Result<u64> {
     let failed = |error: io::Error| {
-        Failure::new(Exit::SourceUnreadable, format!("cannot read the image {}: {error}", file.display()))
+        Failure::new(
+            Exit::SourceUnreadable,
+            format!("cannot read the image {}: {error}", file.display()),
+        )
     };
     let image = File::open(file).map_err(failed)?;
     let size = image.metadata().map_err(failed)?.len();
     let mut descriptor = [0; 72];
     let read = image.read_exact_at(&mut descriptor, 16 * 2048);
     if read.is_err() || descriptor.get(1..6) != Some(b"CD001") || descriptor.get(40..44) != Some(b"P2V_") {
-        return Err(Failure::refused(format!("{} is no image of p2v's live system", file.display()))
-            .advice("Make one with `p2v live-usb -o p2v-live.iso`."));
+        return Err(
+            Failure::refused(format!("{} is no image of p2v's live system", file.display()))
+                .advice("Make one with `p2v live-usb -o p2v-live.iso`."),
+        );
     }
     // The size that the volume claims: a download may have been cut off.
     let sectors = {
@@ -206,4 +229,3 @@ pub(crate) fn check(file: &Path) -> Result<u64> {
     }
     Ok(size)
 }
-

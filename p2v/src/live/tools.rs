@@ -28,14 +28,21 @@ pub(super) fn ensure(programs: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let package = |program: &&str| PACKAGES.iter().find(|(name, _)| name == program).map(|(_, package)| *package);
+    let package = |program: &&str| {
+        PACKAGES
+            .iter()
+            .find(|(name, _)| name == program)
+            .map(|(_, package)| *package)
+    };
     let packages: Vec<&str> = missing.iter().filter_map(package).collect();
-    Err(
-        Failure::refused(format!("programs that make a stick are missing: {}", missing.join(", "))).advice(format!(
-            "They belong to Debian's packages of these names: `apt-get install {}`.",
-            packages.join(" ")
-        )),
-    )
+    Err(Failure::refused(format!(
+        "programs that make a stick are missing: {}",
+        missing.join(", ")
+    ))
+    .advice(format!(
+        "They belong to Debian's packages of these names: `apt-get install {}`.",
+        packages.join(" ")
+    )))
 }
 
 /// A command for one of these programs.
@@ -67,7 +74,11 @@ pub(super) fn finish(output: Output, name: &str, what: &str) -> Result<Output> {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().collect();
     let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
-    let what = format!("{name}, which {what}, ended with {}:\n{}", output.status, last.join("\n"));
+    let what = format!(
+        "{name}, which {what}, ended with {}:\n{}",
+        output.status,
+        last.join("\n")
+    );
     Err(Failure::failed(what))
 }
 

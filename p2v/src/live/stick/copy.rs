@@ -71,14 +71,7 @@ pub(super) fn forget(disk: &File) {
 }
 
 /// Reads everything back, past the page cache, and compares.
-pub(super) fn verify(
-    image: &File,
-    size: u64,
-    head: &Head,
-    target: &Target,
-    quiet: bool,
-    stop: &Stop,
-) -> Result<()> {
+pub(super) fn verify(image: &File, size: u64, head: &Head, target: &Target, quiet: bool, stop: &Stop) -> Result<()> {
     let source = Source::open(target.path())?;
     let (mut written, mut wanted) = (Buffer::new(), Buffer::new());
     let progress = Progress::new("reading back", size, quiet);
@@ -94,17 +87,23 @@ pub(super) fn verify(
             wanted.get_mut(..length).unwrap_or_default().copy_from_slice(&head.0);
         }
         let written = part(&mut written, size - offset);
-        source.read_bulk(offset, written).map_err(|error| {
-            Failure::target_write(target.path(), &error)
-        })?;
+        source
+            .read_bulk(offset, written)
+            .map_err(|error| Failure::target_write(target.path(), &error))?;
         if written != wanted {
-            let wrong = written.iter().zip(wanted.iter()).position(|(a, b)| a != b).unwrap_or_default();
+            let wrong = written
+                .iter()
+                .zip(wanted.iter())
+                .position(|(a, b)| a != b)
+                .unwrap_or_default();
             return Err(Failure::failed(format!(
                 "{} is wrong at byte {}: what was written does not come back",
                 target.path().display(),
                 offset + wrong as u64
             ))
-            .advice("The stick is broken, or was written to by something else meanwhile. Try again, or take another one."));
+            .advice(
+                "The stick is broken, or was written to by something else meanwhile. Try again, or take another one.",
+            ));
         }
         offset += written.len() as u64;
         progress.add(written.len() as u64);
@@ -116,8 +115,11 @@ pub(super) fn verify(
 /// Stops if a signal asked to, and says what that means for the stick.
 pub(super) fn going_on(stop: &Stop) -> Result<()> {
     stop.check().map_err(|interrupted| {
-        Failure::new(interrupted.exit, "interrupted: what was on the stick is lost, and it is not finished")
-            .advice("Start again to finish it.")
+        Failure::new(
+            interrupted.exit,
+            "interrupted: what was on the stick is lost, and it is not finished",
+        )
+        .advice("Start again to finish it.")
     })
 }
 

@@ -59,12 +59,12 @@ pub(crate) fn write(image: &Path, target: &Target, quiet: bool, stop: &Stop) -> 
         format(target, place.start, place.end - place.start)?;
     }
     let disk = target.open()?;
-    let source = File::open(image).map_err(|error| Failure::failed(format!("cannot read {}: {error}", image.display())))?;
+    let source =
+        File::open(image).map_err(|error| Failure::failed(format!("cannot read {}: {error}", image.display())))?;
     let mut head = copy::body(&source, size, &disk, target, quiet, stop)?;
     if let Some(place) = &place {
-        table::add(head.sector_mut(), place).map_err(|what| {
-            Failure::failed(format!("{} has no room for a partition: {what}", image.display()))
-        })?;
+        table::add(head.sector_mut(), place)
+            .map_err(|what| Failure::failed(format!("{} has no room for a partition: {what}", image.display())))?;
     }
     copy::head(&head, &disk).map_err(failed)?;
     copy::verify(&source, size, &head, target, quiet, stop)?;

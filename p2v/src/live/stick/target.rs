@@ -19,18 +19,23 @@ impl Target {
         let info = Source::open(path)?.info().clone();
         let refused = |what: &str| Failure::refused(format!("{} {what}; nothing was written", path.display()));
         if let Some(used) = info.in_use.first() {
-            return Err(refused(&format!("is in use: {} is {}", used.device.display(), used.how))
-                .advice("Unmount it first. If it is the disk that this computer runs from, it is the wrong one."));
+            return Err(
+                refused(&format!("is in use: {} is {}", used.device.display(), used.how))
+                    .advice("Unmount it first. If it is the disk that this computer runs from, it is the wrong one."),
+            );
         }
         if info.kind == SourceKind::BlockDevice {
             let folder = sysfs(path);
             if folder.as_ref().is_some_and(|folder| folder.join("partition").exists()) {
-                return Err(refused("is a partition, not a whole disk").advice("Name the disk: /dev/sdb, not /dev/sdb1."));
+                return Err(
+                    refused("is a partition, not a whole disk").advice("Name the disk: /dev/sdb, not /dev/sdb1.")
+                );
             }
             let carried = info.removable || folder.as_deref().is_some_and(is_carried_around);
             if !carried && !even_if_not_removable {
-                return Err(refused("is not a removable disk")
-                    .advice("`p2v disks` lists the disks. If it is the right one all the same: `--even-if-not-removable`."));
+                return Err(refused("is not a removable disk").advice(
+                    "`p2v disks` lists the disks. If it is the right one all the same: `--even-if-not-removable`.",
+                ));
             }
             if info.logical_sector != 512 {
                 return Err(refused(&format!("has sectors of {} bytes", info.logical_sector))
