@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::failing::FailingDisk;
 use common::*;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -94,7 +95,10 @@ fn a_stick_has_the_image_and_a_partition_for_captures() {
     assert!(output.status.success(), "{}", errors(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("MiB for captures"));
     assert_written(&stick, &image);
-    // Once more, over what is there by now.
+    // Once more, over what is there by now: it is told.
+    let refused = write(&stick, &image, &[]);
+    assert_refused(&refused, "what was captured onto it is lost, too");
+    assert!(errors(&refused).contains("P2V-CAPTURES"), "{}", errors(&refused));
     let output = write(&stick, &image, &["--yes", "--quiet"]);
     assert!(output.status.success(), "{}", errors(&output));
     assert_written(&stick, &image);
@@ -149,6 +153,17 @@ fn a_disk_that_is_mounted_is_refused_and_a_free_one_written_on_demand() {
     assert!(output.status.success(), "{}", errors(&output));
     drop(disk);
     assert_written(&stick, &image);
+}
+
+#[test]
+fn a_stick_with_less_room_than_it_claims_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = image(folder.path());
+    let stick = FailingDisk::lying(200 * MIB, 100 * MIB, folder.path());
+    let output = write(&stick.path, &image, &["--yes", "--quiet"]);
+    let said = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("less room than it claims"), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::live::stick::{self, Target};
 use crate::live::{Recipe, medium};
 use crate::report;
 use crate::signals::Stop;
+use crate::source::Input;
 use std::path::Path;
 
 /// Makes and writes what was asked for. Everything that could be refused is looked at first, since making takes minutes.
@@ -15,10 +16,11 @@ pub(crate) fn run(args: &LiveUsbArgs) -> Result<()> {
         Some(path) => Some(Target::find(path, args.even_if_not_removable)?),
         None => None,
     };
-    if let (Some(image), Some(target)) = (&args.image, &target) {
-        stick::fits(image, target)?;
-    }
     if let Some(target) = &target {
+        stick::ready()?;
+        if let Some(image) = &args.image {
+            stick::fits(image, target)?;
+        }
         ask(target, args.yes)?;
     }
     // From here on, Ctrl-C ends the tools, and what was made by then is removed.
@@ -61,14 +63,23 @@ fn make(args: &LiveUsbArgs, output: &Path, stop: &Stop) -> Result<()> {
     print(&format!("{}: {}\n", output.display(), report::size(size)))
 }
 
+/// Shows what is on the stick, and goes on if that may be lost.
 fn ask(target: &Target, yes: bool) -> Result<()> {
-    let what = match target.model() {
-        Some(model) => format!("{} ({model}, {})", target.path().display(), report::size(target.size())),
-        None => format!("{} ({})", target.path().display(), report::size(target.size())),
-    };
-    confirm(
-        &format!("Everything on {what} will be lost."),
-        "Is this the stick to be overwritten?",
-        yes,
-    )
+    let path = target.path();
+    let model = target.model().map_or(String::new(), |model| format!("{model}, "));
+    let mut loss = format!(
+        "Everything on {} ({model}{}) will be lost.\n",
+        path.display(),
+        report::size(target.size())
+    );
+    // A stick that cannot be read can still be overwritten.
+    if let Ok(layout) = Input::open(path).map(|input| disk::layout::scan(&*input.reader(), input.info().logical_sector))
+        && let Ok(layout) = layout
+    {
+        if stick::has_captures(&layout) {
+            loss.push_str("It has a partition for captures: what was captured onto it is lost, too.\n");
+        }
+        loss.push_str(&report::layout_text(&layout));
+    }
+    confirm(loss.trim_end(), "Is this the stick to be overwritten?", yes)
 }

@@ -14,6 +14,7 @@ use super::{medium, tools};
 use crate::error::{Failure, Result};
 use crate::report;
 use crate::signals::Stop;
+use disk::layout::DiskLayout;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(crate) struct Written {
     pub(crate) captures: Option<u64>,
 }
 
-/// Refused unless the image fits the stick; says nothing else. Returns the image's size.
+/// Refused unless the image fits the stick. Returns the image's size.
 pub(crate) fn fits(image: &Path, target: &Target) -> Result<u64> {
     let size = medium::check(image)?;
     if size > target.size() {
@@ -37,8 +38,18 @@ pub(crate) fn fits(image: &Path, target: &Target) -> Result<u64> {
             report::size(size)
         )));
     }
-    tools::ensure(&["mke2fs"])?;
     Ok(size)
+}
+
+/// Refused if a program is missing that writing needs.
+pub(crate) fn ready() -> Result<()> {
+    tools::ensure(&["mke2fs"])
+}
+
+/// Whether a stick was made by this module before, and may hold captures.
+pub(crate) fn has_captures(layout: &DiskLayout) -> bool {
+    let mut volumes = layout.contents.iter().map(|contents| &contents.volume);
+    volumes.any(|volume| volume.label.as_deref() == Some(CAPTURES))
 }
 
 /// Overwrites the stick with the image; reads back what was written.
