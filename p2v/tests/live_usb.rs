@@ -173,7 +173,7 @@ fn what_is_missing_is_named_with_its_package_before_anything_is_made() {
     let mut command = p2v("live-usb");
     // Without tool::start, which adds paths.
     let output = command.arg("-o").arg(&iso).env("PATH", folder.path()).output().unwrap();
-    assert_refused(&output, "apt-get install mmdebstrap squashfs-tools xorriso");
+    assert_refused(&output, "apt-get install mmdebstrap mtools squashfs-tools xorriso");
     File::create(&iso).unwrap();
     assert_refused(&start(p2v("live-usb").arg("-o").arg(&iso)), "is there already");
     assert_eq!(fs::metadata(&iso).unwrap().len(), 0);

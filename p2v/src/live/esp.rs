@@ -1,94 +1,97 @@
-//! The small FAT volume from which UEFI firmware starts, the same for the same files.
+//! The small FAT volume from which UEFI firmware starts, the same for the same files; made by mtools.
+//!
+//! The crate `fatfs` (0.3.6) gives `.` and `..` long names, which `fsck.fat` calls damage.
 
-use fatfs::{Date, DateTime, Dir, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider};
-use std::io::{self, Cursor, Write};
+use super::tools;
+use crate::error::{Failure, Result};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Room besides the files, for the tables.
-const SPARE: usize = 1 << 20;
+const SPARE: u64 = 1 << 20;
 /// A FAT16 volume is at least this large.
-const SMALLEST: usize = 8 << 20;
-const SECTOR: usize = 512;
+const SMALLEST: u64 = 8 << 20;
+const SECTOR: u64 = 512;
 
-/// The earliest date that FAT knows: none of these files has one of its own.
-#[derive(Debug)]
-struct NoTime;
-
-impl TimeProvider for NoTime {
-    fn get_current_date(&self) -> Date {
-        Date {
-            year: 1980,
-            month: 1,
-            day: 1,
-        }
+/// Makes the volume `image` with these files: their paths in it, and where they are now. `id` is its serial number,
+/// `epoch` the date of all that is in it.
+pub(super) fn make(image: &Path, files: &[(&str, PathBuf)], id: u32, epoch: i64) -> Result<()> {
+    let failed = |error| Failure::target_write(image, &error);
+    let mut contents = 0;
+    for (_, file) in files {
+        contents += fs::metadata(file).map_err(failed)?.len();
     }
-
-    fn get_current_date_time(&self) -> DateTime {
-        let time = Time {
-            hour: 0,
-            min: 0,
-            sec: 0,
-            millis: 0,
-        };
-        DateTime {
-            date: self.get_current_date(),
-            time,
-        }
-    }
-}
-
-/// A volume with these files; folders in their paths are made. `id` is its serial number.
-pub(super) fn volume(files: &[(&str, Vec<u8>)], id: u32) -> io::Result<Vec<u8>> {
-    let contents: usize = files.iter().map(|(_, contents)| contents.len()).sum();
     // Whole MiB: the partition's end falls on one, too.
     let size = (contents + SPARE).next_multiple_of(1 << 20).max(SMALLEST);
-    let sectors = u32::try_from(size / SECTOR).map_err(io::Error::other)?;
-    let mut disk = Cursor::new(vec![0; size]);
-    let options = FormatVolumeOptions::new()
-        .total_sectors(sectors)
-        .volume_id(id)
-        .volume_label(*b"P2V-EFI    ");
-    fatfs::format_volume(&mut disk, options)?;
-    {
-        let options = FsOptions::new().time_provider(&NoTime);
-        let volume = FileSystem::new(&mut disk, options)?;
-        for (path, contents) in files {
-            let mut folder: Dir<'_, _> = volume.root_dir();
-            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            for part in folders.split('/').filter(|part| !part.is_empty()) {
-                folder = folder.create_dir(part)?;
-            }
-            let mut file = folder.create_file(name)?;
-            file.write_all(contents)?;
-            file.flush()?;
-        }
-        volume.unmount()?;
+    File::create_new(image)
+        .and_then(|file| file.set_len(size))
+        .map_err(failed)?;
+    let run = |program: &str, more: &dyn Fn(&mut Command)| {
+        let mut command = tools::command(program);
+        command.arg("-i").arg(image);
+        more(&mut command);
+        command
+            .env("SOURCE_DATE_EPOCH", epoch.to_string())
+            .env("TZ", "UTC")
+            .env("MTOOLS_SKIP_CHECK", "1")
+            .env("MTOOLSRC", "/dev/null");
+        tools::run(&mut command, "makes the volume for UEFI firmware").map(|_| ())
+    };
+    run("mformat", &|command| {
+        let sectors = (size / SECTOR).to_string();
+        command.args(["-v", "P2V-EFI", "-N", &format!("{id:08x}"), "-T", &sectors]);
+        command.args(["-h", "16", "-s", "63", "::"]);
+    })?;
+    let mut folders = BTreeSet::new();
+    for (path, _) in files {
+        // Its folders, from the outermost: in this order they sort, too.
+        folders.extend(path.match_indices('/').filter_map(|(at, _)| path.get(..at)));
     }
-    Ok(disk.into_inner())
+    for folder in folders {
+        run("mmd", &|command| {
+            command.arg(format!("::/{folder}"));
+        })?;
+    }
+    for (path, file) in files {
+        run("mcopy", &|command| {
+            command.arg(file).arg(format!("::/{path}"));
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use p2v_tests::tool;
-    use std::process::Command;
 
     #[test]
     fn a_volume_is_sound_and_always_the_same() {
-        let files = [
-            ("EFI/BOOT/BOOTX64.EFI", vec![0x55; 3_000_000]),
-            ("EFI/debian/grub.cfg", b"hello".to_vec()),
-        ];
-        let first = volume(&files, 0x1234_5678).unwrap();
-        assert!(first == volume(&files, 0x1234_5678).unwrap());
-        // The judges: fsck.fat and mtools.
         let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("esp");
-        std::fs::write(&image, &first).unwrap();
-        tool::run(Command::new("fsck.fat").arg("-n").arg(&image)).unwrap();
+        let file = |name: &str, contents: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, contents).unwrap();
+            path
+        };
+        let files = [
+            ("EFI/BOOT/BOOTX64.EFI", file("loader", &[0x55; 9_000_000])),
+            ("EFI/debian/grub.cfg", file("menu", b"hello")),
+        ];
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        make(&first, &files, 0x1234_5678, 1_700_000_000).unwrap();
+        make(&second, &files, 0x1234_5678, 1_700_000_000).unwrap();
+        assert!(fs::read(&first).unwrap() == fs::read(&second).unwrap());
+        // Nothing has the time of this run.
+        let dates = tool::text(Command::new("mdir").env("TZ", "UTC").arg("-/i").arg(&first).arg("::/"));
+        let dates = dates.unwrap();
+        assert_eq!(dates.matches("2023-11-14  22:13").count(), 11, "{dates}");
+        tool::run(Command::new("fsck.fat").arg("-n").arg(&first)).unwrap();
         let text = tool::text(
             Command::new("mtype")
                 .arg("-i")
-                .arg(&image)
+                .arg(&first)
                 .arg("::/EFI/debian/grub.cfg"),
         );
         assert_eq!(text.unwrap(), "hello");

@@ -24,7 +24,7 @@ const LEVEL: &str = "15";
 
 /// Makes the image `output`, which must not be there yet. Temporary files go beside it: about 1.5 GB.
 pub(crate) fn make(recipe: &Recipe, output: &Path) -> Result<()> {
-    tools::ensure(&["mmdebstrap", "mksquashfs", "xorriso"])?;
+    tools::ensure(&["mmdebstrap", "mformat", "mksquashfs", "xorriso"])?;
     if output.symlink_metadata().is_ok() {
         return Err(Failure::refused(format!("{} is there already", output.display()))
             .advice("Remove it, or choose another name with `-o`."));
@@ -101,18 +101,16 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
     let find = format!(
         "search --no-floppy --set=root --label {name}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
     );
-    let read = |name: &str| fs::read(part(name)).map_err(failed);
-    let volume = esp::volume(
-        &[
-            ("EFI/BOOT/BOOTX64.EFI", read("bootx64.efi")?),
-            ("EFI/BOOT/grubx64.efi", read("grubx64.efi")?),
-            ("EFI/BOOT/BOOTIA32.EFI", read("bootia32.efi")?),
-            ("EFI/debian/grub.cfg", find.into_bytes()),
-        ],
-        identity,
-    );
+    let menu = part("efi.cfg");
+    fs::write(&menu, find).map_err(failed)?;
     let esp = part("esp.img");
-    volume.and_then(|volume| fs::write(&esp, volume)).map_err(failed)?;
+    let files = [
+        ("EFI/BOOT/BOOTX64.EFI", part("bootx64.efi")),
+        ("EFI/BOOT/grubx64.efi", part("grubx64.efi")),
+        ("EFI/BOOT/BOOTIA32.EFI", part("bootia32.efi")),
+        ("EFI/debian/grub.cfg", menu),
+    ];
+    esp::make(&esp, &files, identity, system.epoch)?;
 
     date(tree, system.epoch).map_err(failed)?;
     let mut command = tools::command("xorriso");

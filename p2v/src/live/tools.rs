@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 /// Programs and their packages.
 const PACKAGES: &[(&str, &str)] = &[
     ("mmdebstrap", "mmdebstrap"),
+    ("mformat", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mksquashfs", "squashfs-tools"),
     ("xorriso", "xorriso"),
