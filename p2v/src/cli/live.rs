@@ -9,7 +9,7 @@ Examples:
   p2v live-usb --write /dev/sdb p2v-live.iso    write it to a stick, and read it back
   p2v live-usb --write /dev/sdb                 both, without keeping the image
 
-The image also starts from a disc. It holds Debian 12 (64-bit) with p2v; it starts by BIOS and UEFI, needs 512 MiB of memory,
+The image also starts from a disc. It holds Debian 12 (64-bit) with p2v; it starts by BIOS and UEFI, needs 640 MiB of memory,
 and writes to none of the PC's disks: they are read-only until `p2v-mount` is typed there.
 The rest of the stick becomes a partition for captures (ext4, P2V-CAPTURES). Everything that was on the stick is lost.";
 
