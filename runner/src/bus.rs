@@ -2,10 +2,10 @@
 //!
 //! Devices keep their own locks; the routing tables change only when a base address register does.
 
-use crate::device::{MemoryDevice, PortDevice};
+use crate::device::{MemoryDevice, PortDevice, RegisterDevice};
 use crate::pci::PciFunction;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// A device that several threads may use.
 pub type Shared<T> = Arc<Mutex<T>>;
@@ -61,6 +61,7 @@ pub struct Window {
 pub struct Bus {
     ports: RwLock<Vec<Route<dyn PortDevice>>>,
     memory: RwLock<Vec<Route<dyn MemoryDevice>>>,
+    registers: OnceLock<(u16, Shared<dyn RegisterDevice>)>,
 }
 
 impl Bus {
@@ -82,6 +83,17 @@ impl Bus {
             width: 8,
             target,
         });
+    }
+
+    /// Routes double words that are read from `port` to the one device that answers in registers.
+    pub fn set_registers(&self, port: u16, device: Shared<dyn RegisterDevice>) {
+        let _ = self.registers.set((port, device));
+    }
+
+    /// The device that a read of `size` bytes from `port` calls with the processor's registers.
+    pub fn registers(&self, port: u16, size: u8) -> Option<&Shared<dyn RegisterDevice>> {
+        let (own, device) = self.registers.get()?;
+        (port == *own && size == 4).then_some(device)
     }
 
     /// Replaces the routes to the BARs of PCI function number `function`.

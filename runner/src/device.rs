@@ -28,6 +28,24 @@ pub trait PortDevice: Send {
     }
 }
 
+/// A processor's registers, as far as a [`RegisterDevice`] sees them: their lower halves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "their names say it")]
+pub struct Registers {
+    pub eax: u32,
+    pub ebx: u32,
+    pub ecx: u32,
+    pub edx: u32,
+    pub esi: u32,
+    pub edi: u32,
+}
+
+/// A device that is called by reading a double word from a port, and answers in the processor's registers.
+pub trait RegisterDevice: Send {
+    /// The call, and its answer.
+    fn call(&mut self, registers: &mut Registers);
+}
+
 /// A device behind a window of guest-physical memory. `offset` counts from the window's start, in bytes.
 pub trait MemoryDevice: Send {
     /// Fills `data` (1, 2, 4 or 8 bytes).

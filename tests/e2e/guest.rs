@@ -4,6 +4,10 @@
 mod desktop;
 #[path = "guest/discs.rs"]
 mod discs;
+#[path = "guest/installer.rs"]
+mod installer;
+#[path = "guest/pictures.rs"]
+mod pictures;
 
 use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian::{self, Debian, ROOT_PASSWORD};

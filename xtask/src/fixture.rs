@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 use p2v_tests::fixtures::stale::Filesystem;
-use p2v_tests::fixtures::{debian, files, stale};
+use p2v_tests::fixtures::{debian, files, installer, stale};
 use std::path::PathBuf;
 
 /// Make a disk by its recipe, or find the one that was made before, and print its path.
@@ -28,6 +28,8 @@ enum Name {
     DebianDesktop,
     /// NTFS and FAT32 partitions full of files
     Files,
+    /// A disc with the Debian installer, in text and in graphics
+    Installer,
     /// For the benchmark: ext4 with old data in its free blocks
     Ext4Stale,
     /// For the benchmark: ext4 whose free blocks were never written
@@ -53,6 +55,7 @@ fn make(name: Name) -> Result<PathBuf> {
         Name::DebianNamed => debian::named().disk()?.image,
         Name::DebianDesktop => debian::desktop().disk()?.image,
         Name::Files => files::disk()?.image,
+        Name::Installer => installer::disc()?,
         Name::Ext4Stale => stale::disk(Filesystem::Ext4, true)?,
         Name::Ext4Clean => stale::disk(Filesystem::Ext4, false)?,
         Name::NtfsStale => stale::disk(Filesystem::Ntfs, true)?,

@@ -36,6 +36,7 @@ const TEST: &[&str] = &[
     "chromium",
     "cpio",
     "cryptsetup-bin",
+    "debian-installer-12-netboot-i386",
     "desktop-file-utils",
     "dosfstools",
     "e2fsprogs",

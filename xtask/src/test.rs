@@ -2,7 +2,7 @@
 
 use crate::{fuzz, packages, process, rig};
 use anyhow::{Context, Result, bail};
-use p2v_tests::fixtures::debian;
+use p2v_tests::fixtures::{debian, installer};
 use p2v_tests::p2v;
 use std::fs;
 use std::path::PathBuf;
@@ -75,6 +75,7 @@ fn guests() -> Result<()> {
     let captures = process::target_dir().join("captures");
     let _ = fs::remove_dir_all(&captures);
     fs::create_dir_all(&captures)?;
+    installer::disc()?;
     for recipe in [debian::i386(), debian::amd64(), debian::laptop(), debian::desktop()] {
         p2v::capture(&recipe.disk()?.image, &captures.join(recipe.name()))?;
     }

@@ -7,6 +7,7 @@ mod layout;
 mod mouse;
 mod translate;
 mod typing;
+mod vmmouse;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use i8042::{I8042, I8042Lines};
 pub use layout::{Keystroke, Layout, UnknownLayout, UntypableChar};
 pub use typing::{KeySink, LONGEST_TEXT, Typing, TypingError};
+pub use vmmouse::{BACKDOOR, VmMouse};
 
 /// One event from a front end.
 #[derive(Clone, Debug, PartialEq, Eq)]

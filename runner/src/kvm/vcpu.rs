@@ -3,9 +3,9 @@
 use super::cpuid;
 use super::kick::Kickable;
 use super::vm::{Vm, failed};
-use crate::bus::Bus;
+use crate::bus::{Bus, Shared, lock};
 use crate::config::RunError;
-use crate::device::GuestMemory;
+use crate::device::{GuestMemory, RegisterDevice, Registers};
 use kvm_bindings::{
     CpuId, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION, Msrs, kvm_debugregs, kvm_fpu, kvm_lapic_state,
     kvm_mp_state, kvm_msr_entry, kvm_regs, kvm_run, kvm_sregs, kvm_vcpu_events, kvm_xcrs,
@@ -185,7 +185,17 @@ impl Vcpu {
         left();
         match result {
             Ok(VcpuExit::IoIn(port, data)) => {
-                bus.read_ports(port, io_size(run), data);
+                let size = io_size(run);
+                match bus.registers(port, size) {
+                    Some(device) if data.len() == 4 => {
+                        let answer = data.as_mut_ptr().cast::<[u8; 4]>();
+                        let eax = self.call(device)?;
+                        // SAFETY: the four bytes are part of the mapping, which is alive because the processor is; KVM
+                        // reads them, as EAX, when it enters the guest again.
+                        unsafe { answer.write(eax.to_le_bytes()) };
+                    }
+                    _ => bus.read_ports(port, size, data),
+                }
                 Ok(Exit::Served)
             }
             Ok(VcpuExit::IoOut(port, data)) => {
@@ -213,6 +223,37 @@ impl Vcpu {
                 Err(RunError::Vcpu(self.describe(&format!("KVM_RUN: {source}"), memory)))
             }
         }
+    }
+
+    /// Shows a device the registers, and changes them as it answers. EAX is returned, too: Linux' KVM sets it when it
+    /// finishes the read, others have finished it already.
+    fn call(&self, device: &Shared<dyn RegisterDevice>) -> Result<u32, RunError> {
+        let mut all = self.fd.get_regs().map_err(failed("read the registers"))?;
+        let low = |register: u64| (register & 0xFFFF_FFFF) as u32;
+        let before = Registers {
+            eax: low(all.rax),
+            ebx: low(all.rbx),
+            ecx: low(all.rcx),
+            edx: low(all.rdx),
+            esi: low(all.rsi),
+            edi: low(all.rdi),
+        };
+        let mut after = before;
+        lock(device).call(&mut after);
+        for (register, before, after) in [
+            (&mut all.rax, before.eax, after.eax),
+            (&mut all.rbx, before.ebx, after.ebx),
+            (&mut all.rcx, before.ecx, after.ecx),
+            (&mut all.rdx, before.edx, after.edx),
+            (&mut all.rsi, before.esi, after.esi),
+            (&mut all.rdi, before.edi, after.edi),
+        ] {
+            if before != after {
+                *register = after.into();
+            }
+        }
+        self.fd.set_regs(&all).map_err(failed("set the registers"))?;
+        Ok(after.eax)
     }
 
     /// For the error message: why it stopped, where, and on which instruction.

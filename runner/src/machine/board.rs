@@ -21,7 +21,7 @@ use crate::chipset::small::{Fixed, Latches, Port92};
 use crate::config::{CdromConfig, MachineConfig, RunError};
 use crate::control::{Events, RunState};
 use crate::device::{GuestMemory, IrqLine, Power};
-use crate::input::{I8042, I8042Lines};
+use crate::input::{BACKDOOR, I8042, I8042Lines, VmMouse};
 use crate::kvm::{Mapping, Vm};
 use crate::pci::{ConfigSpace, PciFunction, PciRoot};
 use crate::storage::controller::{COMMAND_PORTS, CONTROL_PORTS};
@@ -47,6 +47,7 @@ pub(super) struct Board {
     pub(super) ide: IdeController,
     pub(super) keyboard: Shared<I8042>,
     pub(super) usb: Shared<Uhci>,
+    pub(super) vmmouse: Shared<VmMouse>,
     pub(super) vga: Shared<Vga>,
     pub(super) memory: Memory,
     pub(super) root: Shared<PciRoot>,
@@ -113,6 +114,8 @@ impl Board {
             power: init.clone(),
             clock: clock.clone(),
         }));
+        let vmmouse = shared(VmMouse::default());
+        bus.set_registers(BACKDOOR, vmmouse.clone());
         let vga = Vga::new(clock.clone(), &config.vga_bios).map_err(|source| RunError::System {
             what: "get memory for the display adapter".into(),
             source,
@@ -161,6 +164,7 @@ impl Board {
                 ide: ide.clone(),
                 keyboard: keyboard.clone(),
                 usb: usb.clone(),
+                vmmouse,
                 vga: vga.clone(),
                 memory,
                 root,

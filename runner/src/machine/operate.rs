@@ -10,6 +10,13 @@ use crate::input::InputEvent;
 use crate::kvm::vcpu::ResetKind;
 use crate::video::Frame;
 
+/// The device that an event is for.
+enum Taker {
+    Ps2,
+    Tablet,
+    VmMouse,
+}
+
 impl Board {
     /// The reset line reaches every device; memory and CMOS stay. The processors must be parked.
     pub(super) fn reset(&self) -> Result<(), RunError> {
@@ -20,6 +27,7 @@ impl Board {
         lock(&self.root).reset();
         lock(&self.cmos).reset();
         lock(&self.keyboard).reset();
+        lock(&self.vmmouse).reset();
         lock(&self.fw_cfg).reset();
         self.vm.reset_chips()?;
         self.follow_all()?;
@@ -50,10 +58,15 @@ impl Board {
     /// Keys, buttons and movements, in order.
     pub(super) fn input(&self, events: &[InputEvent]) {
         for event in events {
-            if self.is_for_tablet(event) {
-                lock(&self.usb).input(event);
-            } else {
-                lock(&self.keyboard).input(event);
+            match self.taker(event) {
+                Taker::Tablet => lock(&self.usb).input(event),
+                Taker::VmMouse => {
+                    if lock(&self.vmmouse).input(event) {
+                        // Its driver wakes when the PS/2 mouse says something.
+                        lock(&self.keyboard).input(&InputEvent::Move { dx: 0, dy: 0 });
+                    }
+                }
+                Taker::Ps2 => lock(&self.keyboard).input(event),
             }
         }
         let deadline = lock(&self.keyboard).deadline();
@@ -70,19 +83,26 @@ impl Board {
         lock(&self.keyboard).is_behind()
     }
 
-    /// A button goes where the pointer is told; one that is let go, where it was pressed.
-    fn is_for_tablet(&self, event: &InputEvent) -> bool {
-        match event {
-            InputEvent::Key { .. } | InputEvent::Move { .. } => false,
-            InputEvent::Point { .. } => true,
-            InputEvent::Button { name, down: true } => lock(&self.usb).takes(name),
-            InputEvent::Button { name, down: false } => lock(&self.usb).holds(name),
+    /// A button goes where the pointer is told; one that is let go, where it was pressed. A guest with drivers for both
+    /// absolute pointers is told by the tablet.
+    fn taker(&self, event: &InputEvent) -> Taker {
+        let (usb, vmmouse) = (lock(&self.usb), lock(&self.vmmouse));
+        let (tablet, vm) = match event {
+            InputEvent::Key { .. } | InputEvent::Move { .. } => (false, false),
+            InputEvent::Point { .. } => (usb.has_pointer() || !vmmouse.is_used(), true),
+            InputEvent::Button { name, down: true } => (usb.takes(name), vmmouse.is_used() && vmmouse.has(name)),
+            InputEvent::Button { name, down: false } => (usb.holds(name), vmmouse.holds(name)),
+        };
+        match (tablet, vm) {
+            (true, _) => Taker::Tablet,
+            (false, true) => Taker::VmMouse,
+            (false, false) => Taker::Ps2,
         }
     }
 
-    /// Whether the guest listens to the tablet.
+    /// Whether the guest has an absolute pointer that it listens to.
     pub(super) fn has_absolute_pointer(&self) -> bool {
-        lock(&self.usb).has_pointer()
+        lock(&self.usb).has_pointer() || lock(&self.vmmouse).is_used()
     }
 
     /// The screen as it is now.

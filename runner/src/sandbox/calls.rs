@@ -172,6 +172,8 @@ pub fn forbid_calls(window: bool) -> Result<(), SandboxError> {
     only(libc::SYS_clone, vec![has(0, libc::CLONE_THREAD)?])?;
     // Signals among the own threads.
     only(libc::SYS_tgkill, vec![is(0, i64::from(std::process::id()))?])?;
+    // A thread's own priority, nobody else's.
+    only(libc::SYS_setpriority, vec![is(0, 0)?, is(1, 0)?])?;
     // Limits are read, not set.
     only(libc::SYS_prlimit64, vec![is(2, 0)?])?;
     // A terminal takes no input from us as if a person had typed it.

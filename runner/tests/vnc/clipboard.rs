@@ -79,7 +79,10 @@ fn the_clipboard_of_the_browser_page_is_typed() {
     shown.guest.wait_for("READY");
     let mut browser = Browser::start();
     browser.open(&shown.url);
-    while browser.evaluate("document.querySelector('#noVNC_container canvas') !== null") != true {
+    // Keys that are pressed before all go to the guest would go there in part.
+    let ready = "document.documentElement.classList.contains('noVNC_connected') \
+                 && document.activeElement.tagName === 'CANVAS'";
+    while browser.evaluate(ready) != true {
         std::thread::sleep(Duration::from_millis(50));
     }
     ask_until_typed(&shown, || {

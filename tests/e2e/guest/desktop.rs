@@ -1,6 +1,7 @@
 //! A family's PC with its desktop: what is on the screen, the pointer, and a German keyboard.
 
 use super::captured;
+use super::pictures::{changed_picture, still_picture};
 use anyhow::{Context, Result, bail, ensure};
 use p2v_tests::fixtures::debian;
 use p2v_tests::guest::{Guest, PATIENCE};
@@ -142,33 +143,4 @@ fn until(guest: &mut Guest, what: &str, reached: impl Fn(&mut Guest) -> Result<b
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())
-}
-
-/// The screen, once it is twice the same.
-fn still_picture(guest: &mut Guest, folder: &Path) -> Result<Picture> {
-    let file = folder.join("screen.png");
-    let deadline = Instant::now() + PATIENCE;
-    let mut last = None;
-    loop {
-        guest.screenshot(&file)?;
-        let picture = Picture::read(&file)?;
-        if last.as_ref() == Some(&picture) {
-            return Ok(picture);
-        }
-        ensure!(Instant::now() < deadline, "the screen does not come to rest");
-        last = Some(picture);
-        std::thread::sleep(Duration::from_secs(2));
-    }
-}
-
-/// The screen at rest, once it differs from `before` by more than so many pixels.
-fn changed_picture(guest: &mut Guest, folder: &Path, before: &Picture, pixels: usize) -> Result<Picture> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let picture = still_picture(guest, folder)?;
-        if picture.differing(before) > pixels {
-            return Ok(picture);
-        }
-        ensure!(Instant::now() < deadline, "nothing has changed on the screen");
-    }
 }
