@@ -197,6 +197,8 @@ fn a_disc_starts_by_uefi_with_p2v_and_the_fragile_disk_is_fragile() -> Result<()
     guest.wait_for("press Enter to use p2v")?;
     guest.type_line("")?;
     guest.wait_for("p2v")?;
+    // Ends it, if it does not end by itself.
+    guest.serial().send("\u{3}")?;
     guest.prompt()?;
 
     // The proof that this test could fail: a mount for reading changes this disk, if the fence is taken away.
