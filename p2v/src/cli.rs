@@ -2,8 +2,10 @@
 //!
 //! The doc comments here are the help texts that a person reads. What was typed is resolved into plans elsewhere.
 
+mod live;
 mod machines;
 
+pub(crate) use live::LiveUsbArgs;
 pub(crate) use machines::{
     LauncherCommand, ListArgs, RemoveArgs, RenameArgs, ResetArgs, SnapshotCommand, SnapshotNameArgs,
 };
@@ -130,6 +132,8 @@ pub(crate) enum Command {
     Disc(DiscArgs),
     /// Press a running machine's power button
     Shutdown(ShutdownArgs),
+    /// Make a USB stick from which an old PC starts, to capture it
+    LiveUsb(LiveUsbArgs),
     /// Print completions for a shell
     #[command(after_help = "Example: p2v completions bash > ~/.local/share/bash-completion/completions/p2v")]
     Completions(CompletionsArgs),

@@ -9,6 +9,7 @@ mod commands;
 mod disc;
 mod error;
 mod launcher;
+mod live;
 mod machine;
 mod report;
 mod signals;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Disc(args) => commands::disc::run(args),
         Command::Type(args) => commands::type_::run(args),
         Command::Shutdown(args) => commands::shutdown::run(args),
+        Command::LiveUsb(args) => commands::live_usb::run(args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Man => commands::man::run(),
     };

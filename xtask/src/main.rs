@@ -6,6 +6,7 @@ mod demo;
 mod deny;
 mod fixture;
 mod fuzz;
+mod live;
 mod packages;
 mod process;
 mod rig;
@@ -35,6 +36,8 @@ enum Command {
     Deny,
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
+    /// Make the live system, start it by BIOS and by UEFI, and prove that it leaves the PC's disk alone
+    Live(live::Args),
     /// Install the Debian packages that building, running and testing need
     Packages(packages::Args),
     /// Make a disk by its recipe, or find the one that was made before, and print its path
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Live(args) => live::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Rig(args) => rig::run(&args),

@@ -11,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod launch;
 pub(crate) mod launcher;
 pub(crate) mod list;
+pub(crate) mod live_usb;
 pub(crate) mod man;
 pub(crate) mod remove;
 pub(crate) mod rename;

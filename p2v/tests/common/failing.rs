@@ -56,6 +56,28 @@ impl FailingDisk {
         FailingDisk::start(&more, size, folder)
     }
 
+    /// A stick of `size` bytes that has only the first `real` of them: what is written beyond vanishes.
+    pub(crate) fn lying(size: u64, real: u64, folder: &Path) -> Self {
+        let image = folder.join("lying");
+        File::create(&image).unwrap().set_len(size).unwrap();
+        let image = image.display();
+        let dd = "dd bs=65536 status=none";
+        let more = [
+            "eval".into(),
+            format!("get_size=echo {size}").into(),
+            "can_flush=exit 0".into(),
+            "flush=exit 0".into(),
+            "can_write=exit 0".into(),
+            format!("pread={dd} if={image} iflag=skip_bytes,count_bytes skip=$4 count=$3").into(),
+            format!(
+                "pwrite=if [ $4 -ge {real} ]; then cat >/dev/null; \
+                 else {dd} of={image} oflag=seek_bytes conv=notrunc seek=$4; fi"
+            )
+            .into(),
+        ];
+        FailingDisk::start(&more, size, folder)
+    }
+
     fn start(nbdkit: &[std::ffi::OsString], size: u64, folder: &Path) -> Self {
         let path = folder.join("failing.img");
         File::create(&path).unwrap();

@@ -1,0 +1,212 @@
+//! The live system in QEMU, emulated: it starts by BIOS and UEFI, leaves the disks alone, and captures.
+//!
+//! `cargo xtask live` runs these; they take minutes.
+
+use anyhow::{Result, ensure};
+use p2v_tests::fixtures::{fragile, live};
+use p2v_tests::guest::Guest;
+use p2v_tests::{p2v, tool};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// UEFI firmware of Debian's package `ovmf`.
+const OVMF: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"];
+/// How a medium is attached.
+const STICK: &str = "if=none,id=stick,format=raw";
+/// MiB of memory: p2v promises less than 1024.
+const MEMORY: &str = "640";
+
+/// QEMU with a serial port, without network.
+fn qemu(folder: &Path, machine: &str) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command
+        .args(["-M", machine, "-accel", "tcg,thread=multi", "-m", MEMORY])
+        .args([
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-net",
+            "none",
+            "-no-user-config",
+            "-no-reboot",
+        ])
+        .args(["-serial", "stdio", "-qmp"])
+        .arg(format!("unix:{},server=on,wait=off", folder.join("control").display()));
+    command
+}
+
+/// The disk of the old PC, on IDE or AHCI.
+fn with_disk(command: &mut Command, disk: &Path) {
+    command
+        .arg("-drive")
+        .arg(format!("if=none,id=disk,format=raw,file={}", disk.display()))
+        .args(["-device", "ide-hd,drive=disk"]);
+}
+
+/// A USB stick that the firmware starts from.
+fn with_stick(command: &mut Command, stick: &Path) {
+    command
+        .args(["-device", "usb-ehci", "-drive"])
+        .arg(format!("{STICK},file={}", stick.display()))
+        .args(["-device", "usb-storage,drive=stick,removable=on,bootindex=0"]);
+}
+
+/// Waits until the system has started, and gets a shell on the serial line.
+fn shell(guest: &mut Guest) -> Result<()> {
+    guest.wait_for("press Enter to use p2v")?;
+    guest.type_line("s")?;
+    guest.prompt()
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    tool::text(Command::new("sha256sum").arg("-b").arg(path))
+}
+
+/// Switches the system off.
+fn power_off(guest: &mut Guest) -> Result<()> {
+    guest.type_line("poweroff")?;
+    guest.expect_end()
+}
+
+/// What the system sees of the fragile disk: everything that it could have put together is there, and nothing is.
+fn assert_left_alone(guest: &mut Guest) -> Result<()> {
+    for (partition, kind) in [
+        ("sda1", "ext4"),
+        ("sda2", "linux_raid_member"),
+        ("sda3", "linux_raid_member"),
+        ("sda4", "LVM2_member"),
+        ("sda5", "swsuspend"),
+    ] {
+        let found = guest.shell(&format!("blkid -p -o value -s TYPE /dev/{partition}"))?;
+        ensure!(found.trim() == kind, "{partition} is {found:?}, not {kind}");
+    }
+    let features = guest.shell("dumpe2fs -h /dev/sda1 2>/dev/null | grep features:")?;
+    ensure!(features.contains("needs_recovery"), "no journal waits: {features}");
+    let members = guest.shell("mdadm --examine --scan --verbose")?;
+    ensure!(members.contains("num-devices=2"), "mdadm knows no mirror: {members}");
+    let groups = guest.shell("lvs --noheadings -o vg_name,lv_name,lv_active")?;
+    ensure!(groups.contains("oldvg"), "lvm2 knows no group: {groups}");
+    ensure!(!groups.contains("active"), "a volume is active: {groups}");
+    let nothing = guest.shell(
+        "grep -c /dev/sda /proc/mounts; tail -n +2 /proc/swaps; grep ^md /proc/mdstat 2>/dev/null; dmsetup ls; ls /dev/md* 2>/dev/null; cat /sys/block/sda/ro",
+    )?;
+    let nothing: Vec<&str> = nothing.lines().map(str::trim).collect();
+    ensure!(
+        nothing == ["0", "No devices found", "1"],
+        "used, or writable: {nothing:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (disk, stick) = (folder.path().join("disk"), folder.path().join("stick"));
+    fragile::disk(&disk, folder.path())?;
+    let before = sha256(&disk)?;
+    fs::File::create(&stick)?.set_len(1 << 30)?;
+    tool::run(
+        p2v::command("live-usb")?
+            .args(["--yes", "--write"])
+            .arg(&stick)
+            .arg(live::image()?),
+    )?;
+
+    let mut command = qemu(folder.path(), "pc");
+    with_disk(&mut command, &disk);
+    with_stick(&mut command, &stick);
+    let mut guest = Guest::start(command, folder.path().join("control"))?;
+    shell(&mut guest)?;
+    assert_left_alone(&mut guest)?;
+    // A second fence: whoever tries to mount a disk does not get to write to it.
+    guest.shell("! mount -o ro /dev/sda1 /mnt")?;
+    guest.shell("! mount /dev/sda1 /mnt")?;
+    guest.shell("! dd if=/dev/zero of=/dev/sda2 bs=4096 count=1")?;
+    guest.shell("! swapon /dev/sda5")?;
+
+    // The stick's own room is opened only when a person says so; the rest of the stick stays closed.
+    guest.shell("! mountpoint -q /captures")?;
+    guest.shell("p2v-mount")?;
+    guest.shell("p2v capture /dev/sda -o /captures/oldpc --quiet")?;
+    guest.shell("p2v verify /captures/oldpc --against /dev/sda --quiet")?;
+    power_off(&mut guest)?;
+    ensure!(sha256(&disk)? == before, "the old PC's disk was written to");
+
+    // The capture is on the stick, whole: the judges are e2fsprogs and QEMU.
+    let volume = folder.path().join("volume");
+    let start = tool::text(Command::new("sfdisk").args(["--json"]).arg(&stick))?;
+    let table: serde_json::Value = serde_json::from_str(&start)?;
+    let partition = &table["partitiontable"]["partitions"][2];
+    let (start, size) = (
+        partition["start"].as_u64().unwrap_or(0),
+        partition["size"].as_u64().unwrap_or(0),
+    );
+    tool::shell(
+        "dd if=\"$1\" of=\"$2\" bs=512 skip=\"$3\" count=\"$4\" conv=sparse status=none; e2fsck -fn \"$2\"",
+        &[
+            stick.as_os_str(),
+            volume.as_os_str(),
+            start.to_string().as_ref(),
+            size.to_string().as_ref(),
+        ],
+    )?;
+    let machine = folder.path().join("out");
+    fs::create_dir(&machine)?;
+    tool::run(
+        Command::new("debugfs")
+            .arg("-R")
+            .arg(format!("rdump /oldpc {}", machine.display()))
+            .arg(&volume),
+    )?;
+    tool::run(
+        p2v::command("verify")?
+            .arg(machine.join("oldpc"))
+            .arg("--against")
+            .arg(&disk),
+    )?;
+    Ok(())
+}
+
+#[test]
+fn a_disc_starts_by_uefi_with_p2v_and_the_fragile_disk_is_fragile() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let disk = folder.path().join("disk");
+    fragile::disk(&disk, folder.path())?;
+    let before = sha256(&disk)?;
+    let variables = folder.path().join("variables");
+    fs::copy(OVMF[1], &variables)?;
+
+    let mut command = qemu(folder.path(), "q35");
+    for (file, more) in [(Path::new(OVMF[0]), "on"), (&variables, "off")] {
+        command
+            .arg("-drive")
+            .arg(format!("if=pflash,format=raw,readonly={more},file={}", file.display()));
+    }
+    with_disk(&mut command, &disk);
+    command.arg("-cdrom").arg(live::image()?);
+    let mut guest = Guest::start(command, folder.path().join("control"))?;
+    shell(&mut guest)?;
+    guest.shell("test -d /sys/firmware/efi")?;
+    assert_left_alone(&mut guest)?;
+    ensure!(sha256(&disk)? == before, "the old PC's disk was written to");
+
+    // p2v itself, as a person meets it.
+    guest.type_line("exit")?;
+    guest.wait_for("press Enter to use p2v")?;
+    guest.type_line("")?;
+    guest.wait_for("p2v")?;
+    // Ends it, if it does not end by itself.
+    guest.serial().send("\u{3}")?;
+    guest.prompt()?;
+
+    // The proof that this test could fail: a mount for reading changes this disk, if the fence is taken away.
+    guest.shell("blockdev --setrw /dev/sda && mount -o ro /dev/sda1 /mnt && umount /mnt && sync")?;
+    power_off(&mut guest)?;
+    ensure!(
+        sha256(&disk)? != before,
+        "the disk is not fragile: this test proves nothing"
+    );
+    Ok(())
+}
