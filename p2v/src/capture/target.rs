@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Nothing real is compressed to less than this part of its size.
-const HOPELESS: u64 = 20;
+pub(crate) const HOPELESS: u64 = 20;
 
 /// The folder itself or the nearest one above it that exists.
 fn nearest_existing(folder: &Path) -> PathBuf {
