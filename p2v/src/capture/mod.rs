@@ -17,7 +17,7 @@ mod target;
 pub(crate) use buffer::Buffer;
 pub(crate) use finish::{Outcome, carry_out};
 pub(crate) use plan::{Plan, Request, intersection};
-pub(crate) use target::HOPELESS;
+pub(crate) use target::{HOPELESS, check_not_on_source, device_lies_on};
 
 /// Bytes that are read, hashed and handed to a worker at once. Chunks lie on multiples of it.
 pub(crate) const CHUNK: u64 = 2 << 20;

@@ -28,6 +28,6 @@ pub(super) trait Computer: Send + Sync {
     /// Undoes [`mount`](Computer::mount), when everything is written.
     fn unmount(&self, point: &Path) -> Answer<()>;
 
-    /// Whether a copy with `data` bytes can go into a folder of this name.
-    fn check_folder(&self, folder: &Path, data: u64) -> Answer<()>;
+    /// Whether a copy of `source` with `data` bytes can go into a folder of this name.
+    fn check_folder(&self, folder: &Path, source: &Path, data: u64) -> Answer<()>;
 }

@@ -33,6 +33,8 @@ pub(super) enum Key {
 #[derive(Debug)]
 pub(super) enum Event {
     Key(Key),
+    /// There is no terminal any more.
+    Gone,
     Disks(Answer<Vec<Disk>>),
     Looked(PathBuf, Answer<Looked>),
     Health(PathBuf, Health),
@@ -75,6 +77,7 @@ pub(super) enum Task {
     CheckFolder {
         ticket: u64,
         folder: PathBuf,
+        source: PathBuf,
         data: u64,
     },
     Plan {
@@ -228,8 +231,10 @@ impl Guide {
             }
             Event::Finished(Ok(finished)) => self.finish(&finished),
             Event::Finished(Err(failure)) => self.fail(failure),
-            // Too late.
-            Event::Places(..) | Event::Mounted(..) | Event::FolderChecked(..) | Event::Planned(..) => Vec::new(),
+            // Too late, or nothing that a page could do anything about.
+            Event::Gone | Event::Places(..) | Event::Mounted(..) | Event::FolderChecked(..) | Event::Planned(..) => {
+                Vec::new()
+            }
         }
     }
 
@@ -398,12 +403,17 @@ impl Guide {
     }
 
     fn check_folder(&mut self) -> Vec<Task> {
-        let Some((_, data)) = self.source() else {
+        let Some((source, data)) = self.source() else {
             return self.go(Page::Disks);
         };
         let folder = PathBuf::from(self.folder.text());
         let ticket = self.wait("Looking at the folder ...");
-        vec![Task::CheckFolder { ticket, folder, data }]
+        vec![Task::CheckFolder {
+            ticket,
+            folder,
+            source,
+            data,
+        }]
     }
 
     fn to_name(&mut self, base: Base) -> Vec<Task> {
@@ -484,6 +494,7 @@ impl Guide {
 
 fn base_of(volume: &Volume, folder: PathBuf) -> Base {
     let at = match &volume.device {
+        Some(device) if volume.is_captures => format!("on this stick ({})", device.display()),
         Some(device) => format!("on {} ({})", volume.title, device.display()),
         None => format!("in {}", folder.display()),
     };

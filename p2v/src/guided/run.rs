@@ -6,7 +6,7 @@ use super::report::Finished;
 use super::terminal::Screen;
 use super::this_computer::ThisComputer;
 use super::working::Part;
-use super::{draw, mounts};
+use super::{draw, mounts, terminal};
 use crate::capture::live::Live;
 use crate::capture::progress::Show;
 use crate::capture::{Plan, Request, carry_out};
@@ -18,6 +18,7 @@ use crate::report;
 use crate::signals::Stop;
 use clap::Parser;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,6 +86,9 @@ impl Runner {
 
     fn until_left(&mut self, screen: &mut Screen, guide: &mut Guide, first: Vec<Task>) -> Result<()> {
         let mut tasks = first;
+        let mut gone = false;
+        let sender = self.sender.clone();
+        terminal::keys(move |key| sender.send(key.map_or(Event::Gone, Event::Key)).is_ok());
         loop {
             for task in std::mem::take(&mut tasks) {
                 if task == Task::Leave {
@@ -93,10 +97,12 @@ impl Runner {
                 self.carry_out(task);
             }
             screen.draw(|frame| draw::draw(frame, guide))?;
-            if let Some(key) = screen.key(LOOK)? {
-                tasks.extend(guide.handle(Event::Key(key)));
-            }
-            while let Ok(event) = self.events.try_recv() {
+            let first = self.events.recv_timeout(LOOK).ok();
+            for event in first.into_iter().chain(self.events.try_iter()) {
+                if matches!(event, Event::Gone) {
+                    gone = true;
+                    self.work.iter().for_each(|(stop, _)| stop.cancel());
+                }
                 if matches!(event, Event::Finished(_)) {
                     self.work = None;
                 }
@@ -105,6 +111,7 @@ impl Runner {
             match &self.work {
                 Some((_, live)) => tasks.extend(guide.handle(Event::Progress(live.snapshot(), Instant::now()))),
                 // A copy ends by the signal itself, and tidies up before.
+                None if gone => return Err(Failure::interrupted(Exit::Terminated)),
                 None => self.signals.check()?,
             }
         }
@@ -143,8 +150,13 @@ impl Runner {
                     Event::Mounted(ticket, answer)
                 });
             }
-            Task::CheckFolder { ticket, folder, data } => {
-                self.send(move || Event::FolderChecked(ticket, computer.check_folder(&folder, data)));
+            Task::CheckFolder {
+                ticket,
+                folder,
+                source,
+                data,
+            } => {
+                self.send(move || Event::FolderChecked(ticket, computer.check_folder(&folder, &source, data)));
             }
             Task::Plan {
                 ticket,
@@ -198,8 +210,11 @@ impl Runner {
     /// Closes the drives that were opened here.
     fn unmount(&self) {
         for point in self.mounted.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // The terminal may be gone.
+            let _ = writeln!(stderr(), "Writing everything out to the drive ...");
             if let Err(why) = self.computer.unmount(&point) {
-                eprintln!(
+                let _ = writeln!(
+                    stderr(),
                     "p2v: {} is still mounted ({why}). Before you unplug the drive, type: umount {}",
                     point.display(),
                     point.display()

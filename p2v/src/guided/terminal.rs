@@ -8,6 +8,8 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::prelude::CrosstermBackend;
 use ratatui::{Frame, Terminal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io::{self, IsTerminal, Stdout};
 use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,17 +48,41 @@ impl Screen {
             .map(drop)
             .map_err(|error| Failure::failed(format!("cannot write to the terminal: {error}")))
     }
+}
 
-    /// The next key, if there is one within `time`.
-    pub(super) fn key(&mut self, time: Duration) -> Result<Option<Key>> {
-        let failed = |error| Failure::failed(format!("cannot read from the terminal: {error}"));
-        if !event::poll(time).map_err(failed)? {
-            return Ok(None);
+/// Sends what is typed from a thread of its own, until the terminal is gone: `None` then. The library would read a terminal
+/// that has hung up again and again, and never come back.
+pub(super) fn keys(send: impl Fn(Option<Key>) -> bool + Send + 'static) {
+    thread::spawn(move || {
+        while !has_hung_up() {
+            match event::poll(Duration::ZERO).and_then(|ready| ready.then(event::read).transpose()) {
+                Ok(Some(Event::Key(key))) if key.kind != KeyEventKind::Release => {
+                    if key_of(key).is_some_and(|key| !send(Some(key))) {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
         }
-        Ok(match event::read().map_err(failed)? {
-            Event::Key(key) if key.kind != KeyEventKind::Release => key_of(key),
-            _ => None,
-        })
+        send(None);
+    });
+}
+
+/// Waits a moment for something to read. The answer is whether nothing will ever come again.
+fn has_hung_up() -> bool {
+    let stdin = io::stdin();
+    let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
+    let moment = Timespec {
+        tv_sec: 0,
+        tv_nsec: 50_000_000,
+    };
+    match poll(&mut wanted, Some(&moment)) {
+        Ok(_) => wanted[0]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+        // A signal, such as that of a new size.
+        Err(error) => error != Errno::INTR,
     }
 }
 

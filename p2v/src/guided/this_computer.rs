@@ -5,6 +5,7 @@ use super::disks::{Disk, Looked, connection};
 use super::health::{self, Health};
 use super::places::{self, Place, Volume};
 use super::{mounts, words};
+use crate::capture;
 use crate::error::Failure;
 use crate::machine::{Library, names};
 use crate::report;
@@ -118,7 +119,7 @@ impl Computer for ThisComputer {
         let infos = self.infos().unwrap_or_default();
         let others = infos
             .iter()
-            .filter(|info| info.kind == SourceKind::BlockDevice && !is_same(&info.path, source));
+            .filter(|info| info.kind == SourceKind::BlockDevice && !capture::device_lies_on(&info.path, source));
         let mut volumes: Vec<Volume> = others
             .flat_map(|info| devices(&info.path).into_iter().map(move |device| (info, device)))
             .filter_map(|(info, device)| volume(info, &device, &mounts, data))
@@ -133,7 +134,7 @@ impl Computer for ThisComputer {
     fn mount(&self, volume: &Volume, source: &Path, data: u64) -> Answer<PathBuf> {
         let device = volume.device.as_deref().ok_or("It has no device.")?;
         // Asked again: nothing of the source is ever mounted for writing, whatever the list said.
-        if devices(source).iter().any(|own| is_same(own, device)) || is_same(source, device) {
+        if capture::device_lies_on(device, source) {
             return Err("It is on the disk that is to be copied, which is never written.".to_owned());
         }
         let point = mounts::mount(device).map_err(|said| places::mount_failed(&volume.kind, &said))?;
@@ -149,7 +150,7 @@ impl Computer for ThisComputer {
         mounts::unmount(point)
     }
 
-    fn check_folder(&self, folder: &Path, data: u64) -> Answer<()> {
+    fn check_folder(&self, folder: &Path, source: &Path, data: u64) -> Answer<()> {
         if !folder.is_absolute() {
             return Err("Type the whole path, with a slash at its beginning.".to_owned());
         }
@@ -158,6 +159,13 @@ impl Computer for ThisComputer {
         };
         if !folder.is_dir() {
             return Err("That is a file, not a folder.".to_owned());
+        }
+        let source = Source::open(source).map_err(|error| words::sentence(&error.to_string()))?;
+        if capture::check_not_on_source(source.info(), &folder).is_err() {
+            return Err(
+                "That folder is on the disk that is to be copied, which is never written. Choose another one."
+                    .to_owned(),
+            );
         }
         check_room_at(&folder, data)
     }
@@ -227,11 +235,6 @@ fn devices(disk: &Path) -> Vec<PathBuf> {
     partitions
 }
 
-fn is_same(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    real(a) == real(b)
-}
-
 fn is_loop(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with("loop"))
@@ -271,7 +274,7 @@ fn volume(info: &SourceInfo, device: &Path, mounts: &[mounts::Mount], data: u64)
     };
     let model = info.model.as_deref().unwrap_or("Drive");
     let title = match found.label.as_deref() {
-        _ if is_captures => "This stick, in its place for copies".to_owned(),
+        _ if is_captures => "This stick (its place for copies)".to_owned(),
         Some(label) => format!("{} ({model}, {})", label.trim(), connection_of(info)),
         None => format!("{model}, {}", connection_of(info)),
     };

@@ -146,7 +146,7 @@ pub(crate) fn word(folder: &Path) -> String {
 
 /// `text` as one word of a shell's command line.
 pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ',');
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
