@@ -247,20 +247,36 @@ fn a_target_that_fills_up() {
     );
 }
 
-/// A disk of 64 MiB, of which reads from `closed` MiB on wait until the test lets go, and sectors at 21 MiB are bad. What
+/// A disk of 64 MiB, of which reads from `closed` to 56 MiB wait until the test lets go, and sectors at 21 MiB are bad. What
 /// is read is in `reads`.
-fn slow_disk(folder: &Path, closed: u64) -> (PathBuf, FailingDisk) {
+fn slow_disk(folder: &Path, closed: u64) -> (PathBuf, FailingDisk, Gate) {
     let disk = stale(&folder.join("old.img"), 64);
     let script = format!(
         "echo $4 >> $folder/reads
-         if [ $3 -gt 65536 ] && [ $4 -ge {} ]; then while ! [ -e $folder/go ]; do sleep 0.05; done; fi
+         if [ $4 -ge {} ] && [ $4 -lt {} ]; then while ! [ -e $folder/go ]; do sleep 0.05; done; fi
          if [ $4 -lt {} ] && [ $(($4 + $3)) -gt {} ]; then echo EIO bad >&2; exit 1; fi",
         closed * MIB,
+        56 * MIB,
         21 * MIB + 4096,
         21 * MIB
     );
     let failing = FailingDisk::with_script(&disk, &script, folder);
-    (disk, failing)
+    (disk, failing, Gate(folder.join("go")))
+}
+
+/// What reads wait for. Opened when dropped, so that a test that fails does not hang.
+struct Gate(PathBuf);
+
+impl Gate {
+    fn open(&self) {
+        fs::write(&self.0, "").unwrap();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
 }
 
 /// From the start to the copy of that disk, into the library.
@@ -277,12 +293,12 @@ fn start_copy(tmux: &Tmux) {
 #[test]
 fn a_failing_disk_is_seen_to_fail_and_what_was_lost_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let (disk, failing) = slow_disk(folder.path(), 40);
+    let (disk, failing, gate) = slow_disk(folder.path(), 40);
     let tmux = Tmux::start(folder.path(), &[&failing.path]);
     start_copy(&tmux);
     tmux.wait_for("The disk could not read what it was asked for (once so far, last in the disk (unknown))");
     tmux.wait_for("The disk has not answered for");
-    fs::write(folder.path().join("go"), "").unwrap();
+    gate.open();
     let report = tmux.wait_for("4.1 kB of it could not be read: the disk is damaged there.");
     assert!(report.contains("4096 bytes whose owner is not known"), "{report}");
     tmux.press(&["q"]);
@@ -295,4 +311,65 @@ fn a_failing_disk_is_seen_to_fail_and_what_was_lost_is_told() {
         .args(["compare", "-f", "qcow2", "-F", "raw"])
         .arg(copy.join("disk0.qcow2"))
         .arg(&disk));
+}
+
+#[test]
+fn paused_and_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, failing, gate) = slow_disk(folder.path(), 30);
+    let begun = || {
+        let reads = fs::read_to_string(folder.path().join("reads")).unwrap();
+        let far = reads.lines().map(|line| line.parse::<u64>().unwrap());
+        far.filter(|at| (30 * MIB..56 * MIB).contains(at)).max().unwrap_or(0)
+    };
+    let tmux = Tmux::start(folder.path(), &[&failing.path]);
+    start_copy(&tmux);
+    tmux.wait_for("The disk has not answered for");
+    // Each of the four readers is in a chunk of 2 MiB, and ends that one when the gate opens.
+    tmux.go(&["p"], "Paused: the old disk is left alone until you press P.");
+    gate.open();
+    tmux.wait_until("no reads", |screen| {
+        !screen.contains("not answered") && screen.contains("Paused")
+    });
+    let last = begun();
+    assert!(last < 40 * MIB, "{last}");
+    // A question, and not the answer yes.
+    tmux.go(
+        &["Escape"],
+        "Stop copying? The copy is not finished and cannot be used.",
+    );
+    tmux.go(&["n"], "Paused: the old disk is left alone");
+    assert_eq!(begun(), last);
+    tmux.go(&["p"], "could not be read: the disk is damaged there.");
+    tmux.press(&["q"]);
+    tmux.wait_for_end(6);
+    drop(tmux);
+
+    // Again, and stopped in the middle.
+    let copy = folder.path().join("library/oldpc");
+    put(&disk, 21 * MIB, &[0; 4096]);
+    run(Command::new("qemu-img")
+        .args(["compare", "-f", "qcow2", "-F", "raw"])
+        .arg(copy.join("disk0.qcow2"))
+        .arg(&disk));
+    fs::remove_dir_all(&copy).unwrap();
+    fs::remove_file(folder.path().join("go")).unwrap();
+    let tmux = Tmux::start(folder.path(), &[&failing.path]);
+    start_copy(&tmux);
+    tmux.wait_for("The disk has not answered for");
+    tmux.go(&["Escape"], "Stop copying?");
+    tmux.go(&["y"], "The copy was stopped.");
+    assert!(!copy.exists());
+    tmux.press(&["q"]);
+    // The disk still hangs: nobody waits for it.
+    tmux.wait_for("interrupted; the unfinished files were removed");
+    gate.open();
+    tmux.wait_for_end(130);
+}
+
+#[test]
+fn the_help_is_printed_where_there_is_nobody_to_ask() {
+    let output = start(&mut Command::new(env!("CARGO_BIN_EXE_p2v")));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("Usage: p2v <COMMAND>"), "{}", errors(&output));
 }

@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
         Constraint::Length(1),
     ])
     .areas(area);
-    bar(frame, head, "p2v: copy an old PC", title(guide.page));
+    bar(frame, head, "p2v: copy an old PC", title(guide));
     let body = inner(body);
     match guide.page {
         Page::Disks => disks(frame, body, guide),
@@ -75,8 +75,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
     bar(frame, keys, keys_of(guide), "");
 }
 
-fn title(page: Page) -> &'static str {
-    match page {
+fn title(guide: &Guide) -> &'static str {
+    match guide.page {
         Page::Disks => "Step 1 of 3: which disk?",
         Page::Places | Page::Mount | Page::Folder => "Step 2 of 3: where to?",
         Page::Name => "Step 3 of 3: which name?",
@@ -84,6 +84,7 @@ fn title(page: Page) -> &'static str {
         Page::Ready => "Ready to start",
         Page::Working => "Copying",
         Page::Report => "Finished",
+        Page::Failed if guide.was_stopped() => "Stopped",
         Page::Failed => "That did not work",
     }
 }
@@ -336,6 +337,9 @@ fn failed(guide: &Guide) -> Vec<(String, Style)> {
         return Vec::new();
     };
     let mut lines = vec![(words::sentence(failure.what()), ALARM), plain("")];
+    if guide.was_stopped() {
+        lines.insert(0, ("The copy was stopped.".to_owned(), BOLD));
+    }
     if let Some(advice) = words::advice(failure) {
         lines.extend([plain(advice), plain("")]);
     }

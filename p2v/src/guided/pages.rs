@@ -9,7 +9,7 @@ use super::report::{self, Finished};
 use super::working::{Part, Working};
 use super::{mounts, words};
 use crate::capture::live::Snapshot;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::machine::names;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -194,6 +194,12 @@ impl Guide {
             Place::Volume(volume) => Some(volume),
             Place::Folder => None,
         }
+    }
+
+    /// Whether the last copy ended because somebody said so.
+    pub(super) fn was_stopped(&self) -> bool {
+        let exit = self.failure.as_ref().map(|failure| failure.exit);
+        matches!(exit, Some(Exit::Interrupted | Exit::Terminated))
     }
 
     /// Takes an event; the answer is what is to be done.

@@ -100,7 +100,7 @@ impl Tmux {
 
     /// Types text.
     pub(crate) fn type_text(&self, text: &str) {
-        run(self.command().args(["send-keys", "-l", text]));
+        run(self.command().args(["send-keys", "-l", "--", text]));
     }
 
     /// Moves the choice in a list down until `words` stand in its line.
