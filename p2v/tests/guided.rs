@@ -184,8 +184,20 @@ fn the_disk_itself_is_no_place() {
     let folder = tempfile::tempdir().unwrap();
     let disk = drive(folder.path(), "OLD", 32, EXT4);
     let there = Mounted::at(&disk.0, folder.path(), "rw");
+    // What smartctl prints of a disk that wears out, as far as it is read.
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let json =
+        r#"{"smart_status": {"passed": true}, "ata_smart_attributes": {"table": [{"id": 197, "raw": {"value": 8}}]}}"#;
+    let script = format!(
+        "#!/bin/sh\n[ \"$4\" = {} ] && echo '{json}'\nexit 64\n",
+        disk.0.display()
+    );
+    fs::write(bin.join("smartctl"), script).unwrap();
+    run(Command::new("chmod").arg("+x").arg(bin.join("smartctl")));
     let tmux = Tmux::start(folder.path(), &[&disk.0]);
     tmux.wait_for("Not now: It is in use and can change:");
+    tmux.wait_for("Health: worn: it has places that it cannot read (8). Copy it soon.");
     tmux.go(&["Enter"], "Unmount it, then press R. Up/Down");
     drop(there);
     let there = Mounted::at(&disk.0, folder.path(), "ro");

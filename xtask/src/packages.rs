@@ -78,6 +78,7 @@ const TEST: &[&str] = &[
     "strace",
     "tigervnc-viewer",
     "time",
+    "tmux",
     "vncsnapshot",
     "wmctrl",
     "x11-utils",

@@ -92,11 +92,11 @@ fn run(words: &[String]) -> Answer<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let lines = said
+    let mut lines = said
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("dmesg(1)"));
-    Err(lines.last().unwrap_or("it failed without a word").to_owned())
+    Err(lines.next_back().unwrap_or("it failed without a word").to_owned())
 }
 
 fn block_number(path: &Path) -> Option<u64> {

@@ -216,7 +216,7 @@ impl Guide {
             }
             Event::Mounted(ticket, answer) if self.waits_for(ticket) => self.take_mount(answer),
             Event::FolderChecked(ticket, answer) if self.waits_for(ticket) => match answer {
-                Ok(()) => self.to_name(Base {
+                Ok(()) => self.ask_name(Base {
                     folder: PathBuf::from(self.folder.text()),
                     at: format!("in {}", self.folder.text()),
                     device: None,
@@ -322,7 +322,7 @@ impl Guide {
                 (Some(why), _) => self.go_saying(Page::Places, why.clone()),
                 (None, Some(point)) => {
                     let base = base_of(volume, point.clone());
-                    self.to_name(base)
+                    self.ask_name(base)
                 }
                 (None, None) => self.go(Page::Mount),
             },
@@ -405,7 +405,7 @@ impl Guide {
             return self.go(Page::Places);
         };
         let base = base_of(volume, point);
-        self.to_name(base)
+        self.ask_name(base)
     }
 
     fn check_folder(&mut self) -> Vec<Task> {
@@ -422,7 +422,7 @@ impl Guide {
         }]
     }
 
-    fn to_name(&mut self, base: Base) -> Vec<Task> {
+    fn ask_name(&mut self, base: Base) -> Vec<Task> {
         self.base = Some(base);
         if self.name.text().is_empty() {
             let name = self.chosen().and_then(|disk| disk.names().find_map(names::made_safe));

@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<()> {
     match guide.page {
         Page::Report => print(&(guide.report.join("\n") + "\n"))?,
         _ if !guide.summary.command.is_empty() => {
-            print(&format!("The same as a command line:\n  {}\n", guide.summary.command))?
+            print(&format!("The same as a command line:\n  {}\n", guide.summary.command))?;
         }
         _ => {}
     }
@@ -56,6 +56,9 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
+/// A plan and the number of the task that it was made for.
+type Planned = Mutex<Option<(u64, Arc<Plan>)>>;
+
 struct Runner {
     computer: Arc<dyn Computer>,
     /// The process's signals.
@@ -63,7 +66,7 @@ struct Runner {
     sender: Sender<Event>,
     events: Receiver<Event>,
     /// The plan that was made last, with its number.
-    plan: Arc<Mutex<Option<(u64, Arc<Plan>)>>>,
+    plan: Arc<Planned>,
     /// The copy that goes on.
     work: Option<(Stop, Arc<Live>)>,
     /// Where p2v has mounted something.
@@ -234,7 +237,7 @@ fn plan(
     folder: &Path,
     mount: Option<&Path>,
     ticket: u64,
-    kept: &Mutex<Option<(u64, Arc<Plan>)>>,
+    kept: &Planned,
 ) -> std::result::Result<Summary, NotPlanned> {
     check_unused(folder).map_err(|failure| NotPlanned::Name(format!("{}. Choose another name.", failure.what())))?;
     let words = [Path::new("p2v"), Path::new("capture"), source, Path::new("-o"), folder];

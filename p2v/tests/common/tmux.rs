@@ -42,6 +42,10 @@ impl Tmux {
             text
         };
         let disks = std::env::join_paths(disks).unwrap();
+        // Programs of a test stand before those of the system.
+        let own = std::iter::once(folder.join("bin"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(own.chain(std::env::split_paths(&path))).unwrap();
         run(tmux
             .command()
             .arg("-f")
@@ -51,6 +55,8 @@ impl Tmux {
             .arg(set("P2V", env!("CARGO_BIN_EXE_p2v").into()))
             .arg("-e")
             .arg(set("P2V_GUIDED_DISKS", disks))
+            .arg("-e")
+            .arg(set("PATH", path))
             .arg("-e")
             .arg(set("P2V_MACHINES", folder.join("library").into()))
             .arg("sh")
