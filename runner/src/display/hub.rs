@@ -33,6 +33,10 @@ pub trait Console: Send + Sync {
     fn leds(&self) -> u8 {
         0
     }
+    /// Whether the speaker sounds.
+    fn is_beeping(&self) -> bool {
+        false
+    }
     /// Whether the guest has yet to read keys that went to [`input`](Self::input).
     fn is_behind(&self) -> bool {
         false
@@ -79,12 +83,22 @@ struct Shared {
 struct State {
     frame: Arc<Frame>,
     viewers: Vec<Seat>,
-    /// The keyboard's lamps and whether the pointer is absolute, as the viewers were last called for.
-    signs: (u8, bool),
+    /// What the viewers were last called for.
+    signs: Signs,
+    /// How often the speaker has begun to sound.
+    beeps: u64,
     next_id: u64,
     /// Somebody came, or a key was pressed: look now.
     hurry: bool,
     ended: bool,
+}
+
+/// What there is beside the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    leds: u8,
+    absolute: bool,
+    beeping: bool,
 }
 
 struct Seat {
@@ -102,7 +116,8 @@ impl Hub {
             state: Mutex::new(State {
                 frame: Arc::new(Frame::black(0, 0)),
                 viewers: Vec::new(),
-                signs: (0, false),
+                signs: Signs::default(),
+                beeps: 0,
                 next_id: 0,
                 hurry: false,
                 ended: false,
@@ -203,8 +218,14 @@ impl Hub {
     fn publish(&self, picture: &Frame, damage: &Damage) {
         let mut state = lock(&self.0.state);
         let newcomers = state.viewers.iter().any(|seat| seat.damage.is_none());
-        let signs = (self.0.console.leds(), self.0.console.has_absolute_pointer());
-        let told = std::mem::replace(&mut state.signs, signs) != signs;
+        let signs = Signs {
+            leds: self.0.console.leds(),
+            absolute: self.0.console.has_absolute_pointer(),
+            beeping: self.0.console.is_beeping(),
+        };
+        let before = std::mem::replace(&mut state.signs, signs);
+        state.beeps += u64::from(signs.beeping && !before.beeping);
+        let told = before != signs;
         if damage.is_empty() && !newcomers && !told {
             return;
         }
@@ -339,6 +360,11 @@ impl Viewer {
     /// when they change.
     pub fn leds(&self) -> u8 {
         self.hub.0.console.leds()
+    }
+
+    /// How often the speaker has begun to sound. The waker is called when it does.
+    pub fn beeps(&self) -> u64 {
+        lock(&self.hub.0.state).beeps
     }
 
     /// Whether places reach the guest as such: else a viewer does better to grab the pointer and send movements.

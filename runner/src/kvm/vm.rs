@@ -6,8 +6,8 @@ use crate::config::RunError;
 use crate::device::IrqLine;
 use kvm_bindings::{
     KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
-    KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, KVM_PIT_SPEAKER_DUMMY, KvmIrqRouting, kvm_irq_routing_entry,
-    kvm_irqchip, kvm_pit_config, kvm_pit_state2, kvm_userspace_memory_region,
+    KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY, KVM_PIT_FLAGS_SPEAKER_DATA_ON, KVM_PIT_SPEAKER_DUMMY, KvmIrqRouting,
+    kvm_irq_routing_entry, kvm_irqchip, kvm_pit_config, kvm_pit_state2, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Kvm, VmFd};
 use std::sync::{Arc, Mutex};
@@ -103,6 +103,17 @@ impl Vm {
             chips,
             pit,
         }))
+    }
+
+    /// Whether the speaker sounds: port 61h lets the timer's third channel through, and that makes a square wave. KVM
+    /// serves port 61h itself, and tells since Linux 6.0 what was written there.
+    pub fn speaker_sounds(&self) -> bool {
+        let Ok(pit) = self.fd.get_pit2() else { return false };
+        let on = pit.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON != 0;
+        on && pit
+            .channels
+            .last()
+            .is_some_and(|channel| channel.gate != 0 && matches!(channel.mode, 3 | 7))
     }
 
     /// The descriptor.

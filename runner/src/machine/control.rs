@@ -28,6 +28,9 @@ impl Console for Front {
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);
     }
+    fn is_beeping(&self) -> bool {
+        self.0.vm.speaker_sounds()
+    }
     fn is_behind(&self) -> bool {
         self.0.is_behind()
     }

@@ -83,6 +83,17 @@ fn the_keyboards_lamps_are_the_guests() {
 }
 
 #[test]
+fn the_speakers_beep_rings_the_viewers_bell() {
+    let shown = Shown::boot("speaker", None);
+    shown.guest.wait_for("READY");
+    let viewer = Staying::start(shown.port, "RAW", &[]);
+    viewer.wait_for("bell");
+    viewer.wait_for("bell");
+    drop(viewer);
+    shown.end();
+}
+
+#[test]
 fn tigervnc_takes_no_for_an_answer() {
     let mut shown = Shown::boot("video-vbe", None);
     shown.guest.wait_for("DRAWN");

@@ -59,6 +59,8 @@ struct Signs {
     motion: Option<bool>,
     /// The keyboard's lamps.
     leds: Option<u8>,
+    /// How often the speaker has begun to sound.
+    beeps: u64,
 }
 
 /// How a client learns of a new size.
@@ -84,6 +86,10 @@ enum Notice {
 
 impl Running {
     pub(super) fn new(viewer: Viewer, damage: Damage) -> Self {
+        let signs = Signs {
+            beeps: viewer.beeps(),
+            ..Signs::default()
+        };
         Running {
             viewer,
             format: PixelFormat::NATIVE,
@@ -96,7 +102,7 @@ impl Running {
             resizable: None,
             notices: Vec::new(),
             relative: false,
-            signs: Signs::default(),
+            signs,
             clipboard: Clipboard::default(),
             remarks: Vec::new(),
         }
@@ -212,6 +218,10 @@ impl Running {
         if hidden != std::mem::replace(&mut self.signs.cursor, hidden) {
             self.notice(Notice::Cursor);
         }
+        let beeps = self.viewer.beeps();
+        if beeps != std::mem::replace(&mut self.signs.beeps, beeps) {
+            self.remark(Some(Remark::Bell));
+        }
         let lamps = self.signs.leds.map(|_| leds);
         if lamps != std::mem::replace(&mut self.signs.leds, lamps) {
             self.notice(Notice::Leds);
@@ -244,6 +254,10 @@ impl Running {
 
     /// Appends what the client is to be sent now.
     pub(super) fn produce(&mut self, out: &mut Vec<u8>) {
+        if let Some(update) = self.viewer.take() {
+            self.damage.merge(&update.damage);
+        }
+        self.look_at_signs();
         for remark in self.remarks.drain(..) {
             remark.put(out);
         }
@@ -252,10 +266,6 @@ impl Running {
 
     /// Appends the answer to the client's requests, if there is one and anything to say.
     fn update(&mut self, out: &mut Vec<u8>) {
-        if let Some(update) = self.viewer.take() {
-            self.damage.merge(&update.damage);
-        }
-        self.look_at_signs();
         // A wish is answered at once, whether or not the client waits for a picture.
         if self.request.is_some() || self.notices.iter().any(|notice| matches!(notice, Notice::Layout(1, _))) {
             self.put_notices(out);
