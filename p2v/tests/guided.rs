@@ -316,7 +316,8 @@ fn a_failing_disk_is_seen_to_fail_and_what_was_lost_is_told() {
     tmux.press(&["q"]);
     tmux.wait_for_end(6);
     let copy = folder.path().join("library/oldpc");
-    assert_eq!(failing::bad_in(&copy.join("disk0.map")), [21 * MIB..21 * MIB + 4096]);
+    let bad = 21 * MIB..21 * MIB + 4096;
+    assert_eq!(failing::bad_in(&copy.join("disk0.map")), std::slice::from_ref(&bad));
     // Equal everywhere else.
     put(&disk, 21 * MIB, &[0; 4096]);
     run(Command::new("qemu-img")

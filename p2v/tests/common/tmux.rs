@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// No screen of a test takes so long.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What the shell in the terminal does: p2v, then what it left behind.
-const SCRIPT: &str = "before=$(stty -g); \"$P2V\"; status=$?
+/// What the shell in the terminal does: p2v, then what it left behind. Programs of a test stand before those of the system.
+const SCRIPT: &str = "PATH=$PROGRAMS:$PATH
+before=$(stty -g); \"$P2V\"; status=$?
 [ \"$before\" = \"$(stty -g)\" ] && echo \"left with $status, the terminal as before\"
 exec sleep 1000000\n";
 
@@ -42,10 +43,6 @@ impl Tmux {
             text
         };
         let disks = std::env::join_paths(disks).unwrap();
-        // Programs of a test stand before those of the system.
-        let own = std::iter::once(folder.join("bin"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(own.chain(std::env::split_paths(&path))).unwrap();
         run(tmux
             .command()
             .arg("-f")
@@ -56,7 +53,7 @@ impl Tmux {
             .arg("-e")
             .arg(set("P2V_GUIDED_DISKS", disks))
             .arg("-e")
-            .arg(set("PATH", path))
+            .arg(set("PROGRAMS", folder.join("bin").into()))
             .arg("-e")
             .arg(set("P2V_MACHINES", folder.join("library").into()))
             .arg("sh")
