@@ -39,8 +39,11 @@ impl Stop {
             } else {
                 Exit::Terminated
             } as i32;
+            // A terminal that is closed sends SIGHUP more than once: that is no second wish.
             // In this order: the first signal finds the flag down and raises it, the second finds it up.
-            signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&armed)).map_err(failed)?;
+            if signal != SIGHUP {
+                signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&armed)).map_err(failed)?;
+            }
             signal_hook::flag::register(signal, Arc::clone(&armed)).map_err(failed)?;
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number).map_err(failed)?;
         }

@@ -8,6 +8,7 @@ use common::*;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A disk with one ext4 partition and a Debian on it that is called family-pc.
 fn old_disk(folder: &Path) -> PathBuf {
@@ -378,6 +379,34 @@ fn paused_and_cancelled() {
     tmux.wait_for("interrupted; the unfinished files were removed");
     gate.open();
     tmux.wait_for_end(130);
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, failing, gate) = slow_disk(folder.path(), 30);
+    let tmux = Tmux::start(folder.path(), &[&failing.path]);
+    start_copy(&tmux);
+    tmux.wait_for("The disk has not answered for");
+    let process = Path::new("/proc").join(tmux.pid());
+    let copy = folder.path().join("library/oldpc");
+    assert!(copy.exists() && process.exists());
+    drop(tmux);
+    let begun = Instant::now();
+    let wait_for_the_end_of = |path: &Path| {
+        while path.exists() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(180),
+                "{} is still there",
+                path.display()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_for_the_end_of(&copy);
+    // Until then the kernel holds it in its read.
+    gate.open();
+    wait_for_the_end_of(&process);
 }
 
 #[test]

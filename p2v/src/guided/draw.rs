@@ -4,7 +4,9 @@ use super::disks::Disk;
 use super::health::Health;
 use super::pages::{Guide, Page};
 use super::places::Place;
+use super::texts::{ALARM, BOLD, failed, mount_question, plain, ready, report};
 use super::words;
+use super::wrap::wrap;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -15,9 +17,7 @@ const BAR: Style = Style::new()
     .fg(Color::White)
     .bg(Color::Blue)
     .add_modifier(Modifier::BOLD);
-const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
-const ALARM: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
 
 /// Draws what the person is to see. Nothing of `guide` changes but that its scrolling is kept in bounds.
 pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
@@ -262,98 +262,6 @@ fn text(frame: &mut Frame<'_>, area: Rect, lines: Vec<(String, Style)>, scroll: 
     frame.render_widget(Paragraph::new(shown), area);
 }
 
-fn plain(line: impl Into<String>) -> (String, Style) {
-    (line.into(), Style::new())
-}
-
-fn mount_question(guide: &Guide) -> Vec<(String, Style)> {
-    let Some(volume) = guide.volume() else {
-        return Vec::new();
-    };
-    let title = volume.title.clone();
-    vec![
-        ("Use this drive?".to_owned(), BOLD),
-        plain(""),
-        plain(format!("  {title}")),
-        plain(format!("  {}", volume.detail())),
-        plain(""),
-        plain(
-            "p2v opens it for writing (it mounts it) and makes one new folder on it. What is on it already stays as it is. When \
-             p2v ends, the drive is closed again and can be unplugged.",
-        ),
-    ]
-}
-
-fn ready(guide: &Guide) -> Vec<(String, Style)> {
-    let (Some(disk), Some(base)) = (guide.chosen(), &guide.base) else {
-        return Vec::new();
-    };
-    let summary = &guide.summary;
-    let mut lines = vec![
-        plain(format!(
-            "From:   {}, {} ({})",
-            disk.model,
-            words::size(disk.size),
-            disk.path.display()
-        )),
-        plain(format!("To:     the folder {} {}", guide.name.text().trim(), base.at)),
-        plain(format!(
-            "Read:   {}; what is known to be free space is left out",
-            words::size(summary.data)
-        )),
-        plain(format!("Room:   {} are free there", words::size(summary.free))),
-    ];
-    let systems = if summary.systems.is_empty() {
-        "none that p2v knows; the disk is copied all the same".to_owned()
-    } else {
-        summary.systems.join("; ")
-    };
-    lines.insert(1, plain(format!("System: {systems}")));
-    lines.push(plain(""));
-    for warning in &summary.warnings {
-        lines.push((format!("Mind: {}", words::sentence(warning)), ALARM));
-    }
-    lines.push(plain(
-        "The old disk is only read. It may take an hour or more; the PC must stay switched on.",
-    ));
-    lines.push(plain(""));
-    lines.push(("Press Enter to start.".to_owned(), BOLD));
-    lines.push(plain(""));
-    lines.push(plain("The same as a command line:"));
-    lines.push(plain(format!("  {}", summary.command)));
-    lines
-}
-
-fn report(guide: &Guide) -> Vec<(String, Style)> {
-    let style = if guide.lost > 0 { ALARM } else { BOLD };
-    let lines = guide.report.iter().enumerate();
-    lines
-        .map(|(number, line)| (line.clone(), if number == 0 { style } else { Style::new() }))
-        .collect()
-}
-
-fn failed(guide: &Guide) -> Vec<(String, Style)> {
-    let Some(failure) = &guide.failure else {
-        return Vec::new();
-    };
-    let mut lines = vec![(words::sentence(failure.what()), ALARM), plain("")];
-    if guide.was_stopped() {
-        lines.insert(0, ("The copy was stopped.".to_owned(), BOLD));
-    }
-    if let Some(advice) = words::advice(failure) {
-        lines.extend([plain(advice), plain("")]);
-    }
-    lines.push(plain("Nothing on the old disk was changed."));
-    if !guide.summary.command.is_empty() {
-        lines.extend([
-            plain(""),
-            plain("What was tried, as a command line:"),
-            plain(format!("  {}", guide.summary.command)),
-        ]);
-    }
-    lines
-}
-
 fn working(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
     let working = &guide.working;
     let [gauge, _, rest] =
@@ -397,57 +305,4 @@ fn working(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
         lines.into_iter().map(move |line| Line::styled(line, style))
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rest);
-}
-
-/// `text` in lines of at most `width` characters, cut between words where there is a blank. What a line begins with is kept.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = Vec::new();
-    let indent: String = text.chars().take_while(|c| *c == ' ').take(width / 2).collect();
-    let mut line = String::new();
-    for word in text.trim_start().split_inclusive(' ') {
-        let room = |line: &str| width.saturating_sub(line.chars().count());
-        if line.trim().is_empty() {
-            line.clone_from(&indent);
-        } else if word.trim_end().chars().count() > room(&line) {
-            lines.push(std::mem::replace(&mut line, indent.clone()));
-        }
-        for c in word.chars() {
-            // A word longer than a line, or the blank that ends one.
-            if room(&line) == 0 {
-                if c == ' ' {
-                    continue;
-                }
-                lines.push(std::mem::replace(&mut line, indent.clone()));
-            }
-            line.push(c);
-        }
-    }
-    lines.push(line);
-    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrap;
-    use proptest::prelude::*;
-
-    #[test]
-    fn lines_are_cut_between_words() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("  one two three", 8), ["  one", "  two", "  three"]);
-        assert_eq!(wrap("/a/very/long/path", 6), ["/a/ver", "y/long", "/path"]);
-        assert_eq!(wrap("", 5), [""]);
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_and_no_line_is_too_long(text in "[a-z ]{0,60}", width in 1usize..20) {
-            let lines = wrap(&text, width);
-            prop_assert!(lines.iter().all(|line| line.chars().count() <= width));
-            let joined: String = lines.concat();
-            let letters = |text: &str| text.replace(' ', "");
-            prop_assert_eq!(letters(&joined), letters(&text));
-        }
-    }
 }

@@ -13,6 +13,7 @@
 mod computer;
 mod disks;
 mod draw;
+mod events;
 mod health;
 mod input;
 mod mounts;
@@ -22,9 +23,11 @@ mod places;
 mod report;
 mod run;
 mod terminal;
+mod texts;
 mod this_computer;
 mod words;
 mod working;
+mod wrap;
 
 #[cfg(test)]
 mod tests;

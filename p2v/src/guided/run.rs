@@ -99,8 +99,10 @@ impl Runner {
                 }
                 self.carry_out(task);
             }
-            screen.draw(|frame| draw::draw(frame, guide))?;
-            let first = self.events.recv_timeout(LOOK).ok();
+            // A terminal that cannot be written to is gone; the copy must come to an end before the program does.
+            let lost = !gone && screen.draw(|frame| draw::draw(frame, guide)).is_err();
+            let lost = lost.then_some(Event::Gone);
+            let first = lost.or_else(|| self.events.recv_timeout(LOOK).ok());
             for event in first.into_iter().chain(self.events.try_iter()) {
                 if matches!(event, Event::Gone) {
                     gone = true;
@@ -182,7 +184,12 @@ impl Runner {
 
     fn start(&mut self) {
         let kept = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((_, plan)) = kept else { return };
+        let Some((_, plan)) = kept else {
+            let _ = self
+                .sender
+                .send(Event::Finished(Err(Failure::failed("there is no plan to carry out"))));
+            return;
+        };
         let stop = self.signals.for_other_work();
         let live = Arc::new(Live::default());
         self.work = Some((stop.clone(), Arc::clone(&live)));
