@@ -20,6 +20,7 @@ use std::path::PathBuf;
 /// Printed below `p2v --help`.
 const EXAMPLES: &str = "\
 From the old disk to the old desktop:
+  p2v                                on a terminal: asks which disk, where to, and copies it
   p2v disks                          which disks there are
   p2v inspect /dev/sda               what is on one
   p2v capture /dev/sda -o oldpc      copy it into the folder oldpc

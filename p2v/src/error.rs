@@ -75,6 +75,11 @@ impl Failure {
         &self.what
     }
 
+    /// What to do now, if there is something.
+    pub(crate) fn what_now(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
     /// The source at `path` could not be read at `offset` (bytes).
     pub(crate) fn source_read(path: &Path, offset: u64, sector: u32, error: &io::Error) -> Self {
         let gone = [Errno::NXIO, Errno::NODEV, Errno::NOMEDIUM]

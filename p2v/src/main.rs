@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod disc;
 mod error;
+mod guided;
 mod launcher;
 mod live;
 mod machine;
@@ -21,7 +22,23 @@ use cli::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let result = match &cli::Cli::parse().command {
+    let nothing_typed = std::env::args_os().len() <= 1;
+    let result = if nothing_typed && guided::is_there() {
+        guided::run()
+    } else {
+        carry_out(&cli::Cli::parse().command)
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn carry_out(command: &Command) -> error::Result<()> {
+    match command {
         Command::Disks(args) => commands::disks::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Capture(args) => commands::capture::run(args),
@@ -42,12 +59,5 @@ fn main() -> ExitCode {
         Command::LiveUsb(args) => commands::live_usb::run(args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Man => commands::man::run(),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure}");
-            ExitCode::from(failure.exit as u8)
-        }
     }
 }

@@ -80,6 +80,7 @@ const TEST: &[&str] = &[
     "strace",
     "tigervnc-viewer",
     "time",
+    "tmux",
     "vncsnapshot",
     "wmctrl",
     "x11-utils",

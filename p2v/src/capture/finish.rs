@@ -2,7 +2,7 @@
 
 use super::checksums::{ChecksumWriter, add_late};
 use super::lost::Lost;
-use super::progress::Progress;
+use super::progress::{Progress, Show};
 use super::rescue::Kept;
 use super::rescue::map::StatusMap;
 use super::{Plan, intersection, mapfile, pipeline, rescue};
@@ -32,9 +32,9 @@ pub(crate) struct Outcome {
     /// Bytes that the image stands for: used, rounded outwards.
     used_bytes: u64,
     /// Bytes that were read.
-    read_bytes: u64,
+    pub(crate) read_bytes: u64,
     /// Size of the image file in bytes.
-    image_bytes: u64,
+    pub(crate) image_bytes: u64,
     /// Chunks of the disk that hold anything but zeros.
     chunks_with_data: usize,
     /// What the disk could not read.
@@ -48,14 +48,14 @@ pub(crate) struct Outcome {
 }
 
 /// Carries `plan` out. On any error, and when `stop` is requested, all that was written is removed.
-pub(crate) fn carry_out(plan: &Plan, quiet: bool, stop: &Stop) -> Result<Outcome> {
+pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome> {
     stop.check()?;
     let mut folder = NewFolder::create(&plan.folder)?;
     let image = folder.start_file(DISK);
     let list = folder.start_file(CHECKSUMS);
     let kept = folder.start_file(RESCUED);
     let late_list = folder.start_file(LATE);
-    let progress = Progress::new("Copying", plan.read.bytes(), quiet);
+    let progress = Progress::shown("Copying", plan.read.bytes(), show);
     let files = Files {
         image: &image,
         list: &list,

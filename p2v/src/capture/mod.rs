@@ -4,6 +4,7 @@
 mod buffer;
 pub(crate) mod checksums;
 mod finish;
+pub(crate) mod live;
 mod lost;
 pub(crate) mod mapfile;
 mod media;
@@ -14,8 +15,9 @@ pub(crate) mod rescue;
 mod target;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use finish::carry_out;
+pub(crate) use finish::{Outcome, carry_out};
 pub(crate) use plan::{Plan, Request, intersection};
+pub(crate) use target::{HOPELESS, check_not_on_source, device_lies_on};
 
 /// Bytes that are read, hashed and handed to a worker at once. Chunks lie on multiples of it.
 pub(crate) const CHUNK: u64 = 2 << 20;

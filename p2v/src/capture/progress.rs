@@ -1,10 +1,11 @@
-//! How far the work is: a bar on a terminal, plain lines elsewhere, or nothing.
+//! How far the work is: a bar on a terminal, plain lines elsewhere, a picture that somebody else draws, or nothing.
 
+use super::live::Live;
 use crate::report;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How often a line is printed where there is no terminal.
@@ -12,6 +13,17 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// A disk that has not answered for so long is waited for in words.
 pub(crate) const STUCK: Duration = Duration::from_secs(3);
+
+/// Who shows how far it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Show {
+    /// This module: on standard error.
+    Terminal,
+    /// Somebody who looks here.
+    Live(Arc<Live>),
+    /// Nobody.
+    Nothing,
+}
 
 /// Counts bytes of work.
 pub(crate) struct Progress {
@@ -28,20 +40,30 @@ enum Display {
     Bar(ProgressBar),
     /// When the last line was printed.
     Lines(Mutex<Instant>),
+    Live(Arc<Live>),
     Nothing,
 }
 
 impl Progress {
     /// `what` is done to `total` bytes. A `quiet` one shows nothing.
     pub(crate) fn new(what: &'static str, total: u64, quiet: bool) -> Self {
+        Progress::shown(what, total, &if quiet { Show::Nothing } else { Show::Terminal })
+    }
+
+    /// The same, shown by whom `show` says.
+    pub(crate) fn shown(what: &'static str, total: u64, show: &Show) -> Self {
         let started = Instant::now();
-        let display = if quiet {
-            Display::Nothing
-        } else if std::io::stderr().is_terminal() {
-            Display::Bar(bar(what, total))
-        } else {
-            eprintln!("{what}: 0 B of {}", report::size(total));
-            Display::Lines(Mutex::new(started))
+        let display = match show {
+            Show::Nothing => Display::Nothing,
+            Show::Live(live) => {
+                live.change(|state| state.total = total);
+                Display::Live(Arc::clone(live))
+            }
+            Show::Terminal if std::io::stderr().is_terminal() => Display::Bar(bar(what, total)),
+            Show::Terminal => {
+                eprintln!("{what}: 0 B of {}", report::size(total));
+                Display::Lines(Mutex::new(started))
+            }
         };
         Progress {
             what,
@@ -65,7 +87,25 @@ impl Progress {
                     eprintln!("{}", self.line(done));
                 }
             }
+            Display::Live(live) => live.add(bytes),
             Display::Nothing => {}
+        }
+    }
+
+    /// The work is at `offset` (bytes) of the disk.
+    pub(crate) fn at(&self, offset: u64) {
+        if let Display::Live(live) = &self.display {
+            live.at(offset);
+        }
+    }
+
+    /// The disk could not read what is at `offset` (bytes).
+    pub(crate) fn failed_read(&self, offset: u64) {
+        if let Display::Live(live) = &self.display {
+            live.change(|state| {
+                state.failed_reads = state.failed_reads.saturating_add(1);
+                state.last_failure = offset;
+            });
         }
     }
 
@@ -77,6 +117,7 @@ impl Progress {
         match &self.display {
             Display::Bar(bar) => bar.set_message(text),
             Display::Lines(_) => eprintln!("{}: {text}", self.what),
+            Display::Live(live) => live.change(|state| state.note = text),
             Display::Nothing => {}
         }
     }
@@ -98,12 +139,16 @@ impl Progress {
                     eprintln!("{}: {text}", self.what);
                 }
             }
+            Display::Live(live) => live.change(|state| state.waiting = Some(time)),
             Display::Nothing => {}
         }
     }
 
     /// The disk has answered.
     pub(crate) fn not_waiting(&self) {
+        if let Display::Live(live) = &self.display {
+            live.change(|state| state.waiting = None);
+        }
         let Display::Bar(bar) = &self.display else { return };
         let Ok(mut noted) = self.noted.lock() else { return };
         if noted.1 {

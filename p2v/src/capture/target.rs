@@ -5,11 +5,11 @@ use crate::report;
 use disk::source::{SourceInfo, SourceKind};
 use rustix::fs::{major, minor};
 use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Nothing real is compressed to less than this part of its size.
-const HOPELESS: u64 = 20;
+pub(crate) const HOPELESS: u64 = 20;
 
 /// The folder itself or the nearest one above it that exists.
 fn nearest_existing(folder: &Path) -> PathBuf {
@@ -40,7 +40,7 @@ pub(super) fn check_room(folder: &Path, needed: u64, ignore: bool, warnings: &mu
 }
 
 /// Refuses a folder that lies on the disk that is to be captured: the capture would change its own source.
-pub(super) fn check_not_on_source(info: &SourceInfo, folder: &Path) -> Result<()> {
+pub(crate) fn check_not_on_source(info: &SourceInfo, folder: &Path) -> Result<()> {
     let place = nearest_existing(folder);
     let below = devices_below(&place);
     let same = match info.kind {
@@ -75,18 +75,35 @@ pub(super) fn check_not_on_source(info: &SourceInfo, folder: &Path) -> Result<()
 
 /// Whole disks (sysfs folders) that the file system at `place` is made of, through partitions, RAID and LVM.
 fn devices_below(place: &Path) -> HashSet<PathBuf> {
-    let mut found = HashSet::new();
     let Ok(meta) = std::fs::metadata(place) else {
-        return found;
+        return HashSet::new();
     };
     let mut id = (major(meta.dev()), minor(meta.dev()));
     if id.0 == 0 {
         // btrfs and overlays have device numbers of their own: ask the mount table what they were mounted from.
         match mounted_device(place).and_then(|device| std::fs::metadata(device).ok()) {
             Some(meta) => id = (major(meta.rdev()), minor(meta.rdev())),
-            None => return found,
+            None => return HashSet::new(),
         }
     }
+    disks_below(id)
+}
+
+/// Whether the device `device` is `disk`, a part of it, or made of such.
+pub(crate) fn device_lies_on(device: &Path, disk: &Path) -> bool {
+    let number = |path: &Path| {
+        let meta = std::fs::metadata(path).ok()?;
+        let is_device = meta.file_type().is_block_device();
+        is_device.then(|| (major(meta.rdev()), minor(meta.rdev())))
+    };
+    let disk = number(disk).and_then(sysfs_of).and_then(|path| whole_disk(&path));
+    let below = number(device).map(disks_below).unwrap_or_default();
+    disk.is_some_and(|disk| below.contains(&disk))
+}
+
+/// Whole disks (sysfs folders) that a block device is on, through partitions, RAID and LVM.
+fn disks_below(id: (u32, u32)) -> HashSet<PathBuf> {
+    let mut found = HashSet::new();
     let mut open: Vec<PathBuf> = sysfs_of(id).into_iter().collect();
     while let Some(device) = open.pop() {
         let slaves = std::fs::read_dir(device.join("slaves")).into_iter().flatten().flatten();

@@ -1,5 +1,6 @@
 //! `p2v capture`: plan, then carry it out.
 
+use crate::capture::progress::Show;
 use crate::capture::{Plan, Request, carry_out};
 use crate::cli::CaptureArgs;
 use crate::error::{Exit, Failure, Result, print, print_json};
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<()> {
         }
     }
     let stop = Stop::on_signals()?;
-    let outcome = carry_out(&plan, quiet, &stop)?;
+    let outcome = carry_out(&plan, &if quiet { Show::Nothing } else { Show::Terminal }, &stop)?;
     if args.json {
         print_json(&outcome)?;
     } else {

@@ -141,12 +141,16 @@ pub(crate) fn called(folder: &Path) -> String {
 
 /// The same as a word of a shell's command line.
 pub(crate) fn word(folder: &Path) -> String {
-    let called = called(folder);
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    if called.chars().all(plain) {
-        return called;
+    shell_word(&called(folder))
+}
+
+/// `text` as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ',');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
     }
-    format!("'{}'", called.replace('\'', "'\\''"))
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Whether it can only be a path.

@@ -12,8 +12,8 @@ mod front;
 mod reader;
 mod worker;
 
-use super::Buffer;
 use super::progress::{Progress, STUCK};
+use super::{Buffer, CHUNK};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
@@ -48,6 +48,8 @@ struct Done {
     hash: Option<Hash>,
     /// Clusters that hold data, ascending.
     clusters: Vec<(u64, EncodedCluster)>,
+    /// Whether the disk could not read it.
+    failed: bool,
 }
 
 impl Done {
@@ -59,6 +61,7 @@ impl Done {
             read: 0,
             hash: None,
             clusters: Vec::new(),
+            failed: false,
         }
     }
 }
@@ -106,6 +109,7 @@ pub(super) fn run<'a>(
             number,
             input: input.clone(),
             front: Arc::clone(&front),
+            stop: stop.clone(),
             tickets: ticket_out.clone(),
             spare: spare_out.clone(),
             filled: filled_in.clone(),
@@ -170,6 +174,11 @@ impl<'a> Appender<'a> {
 
     /// Takes one chunk, appends all whose turn it is, and returns how many that were.
     fn take(&mut self, done: Done) -> Result<usize> {
+        let offset = done.index.saturating_mul(CHUNK);
+        self.progress.at(offset);
+        if done.failed {
+            self.progress.failed_read(offset);
+        }
         self.waiting.insert(done.sequence, done);
         let mut appended = 0;
         while let Some(done) = self.waiting.remove(&self.next) {

@@ -5,6 +5,7 @@ use super::front::Front;
 use super::{Done, worker};
 use crate::capture::{Buffer, media};
 use crate::error::{Failure, Result};
+use crate::signals::Stop;
 use crate::source::Input;
 use crossbeam_channel::{Receiver, Sender};
 use std::io;
@@ -20,6 +21,7 @@ pub(super) struct Reader {
     pub(super) number: usize,
     pub(super) input: Input,
     pub(super) front: Arc<Mutex<Front>>,
+    pub(super) stop: Stop,
     pub(super) tickets: Receiver<()>,
     pub(super) spare: Receiver<Buffer>,
     pub(super) filled: Sender<(Chunk, Buffer)>,
@@ -32,6 +34,7 @@ impl Reader {
     pub(super) fn run(self) {
         let _guard = worker::PanicGuard(&self.done);
         while self.tickets.recv().is_ok() {
+            self.stop.wait_while_paused();
             // The ticket comes first: chunks are begun in ascending order, so the lowest one always has a ticket.
             let next = self.front().next(self.number);
             let Some((chunk, now)) = next else { return };
@@ -49,7 +52,11 @@ impl Reader {
                 }
                 Err((_, error)) if media::is_media_error(&self.input, &error) => {
                     self.front().bad(self.number, &chunk);
-                    self.done.send(Ok(Done::nothing(&chunk))).is_ok()
+                    let done = Done {
+                        failed: true,
+                        ..Done::nothing(&chunk)
+                    };
+                    self.done.send(Ok(done)).is_ok()
                 }
                 Err((offset, error)) => {
                     let info = self.input.info();

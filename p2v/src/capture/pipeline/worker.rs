@@ -52,6 +52,7 @@ impl Worker {
             read: chunk.ranges.iter().map(|range| range.len() as u64).sum(),
             hash: (!clusters.is_empty()).then(|| blake3::hash(&bytes[..chunk.length])),
             clusters,
+            failed: false,
         })
     }
 }

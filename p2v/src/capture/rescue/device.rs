@@ -67,6 +67,7 @@ impl<'a> Device<'a> {
     }
 
     fn ask(&mut self, offset: u64, length: usize) -> Result<Answer> {
+        self.stop.wait_while_paused();
         let gone = || Failure::failed("the thread that reads the disk failed: this is a bug in p2v");
         let buffer = self.buffer.take().unwrap_or_else(Buffer::new);
         self.requests.send((offset, length, buffer)).map_err(|_| gone())?;
@@ -97,6 +98,7 @@ impl Medium for Device<'_> {
     fn read(&mut self, range: Range<u64>) -> Result<Reading> {
         let bytes = range.end - range.start;
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.progress.at(range.start);
         let (result, time, buffer) = self.ask(range.start, length)?;
         let reading = match result {
             Ok(()) => {
@@ -112,7 +114,10 @@ impl Medium for Device<'_> {
                     Reading::Good
                 }
             }
-            Err(error) if media::is_media_error(self.input, &error) => Reading::Bad,
+            Err(error) if media::is_media_error(self.input, &error) => {
+                self.progress.failed_read(range.start);
+                Reading::Bad
+            }
             Err(error) => {
                 let info = self.input.info();
                 return Err(Failure::source_read(

@@ -1,0 +1,350 @@
+//! Journeys through the pages without a terminal, on a computer that is made up; and how the pages look.
+
+use super::computer::{Answer, Computer};
+use super::disks::{Disk, Looked};
+use super::draw::draw;
+use super::health::Health;
+use super::pages::{Event, Guide, Key, NotPlanned, Page, Summary, Task};
+use super::places::{Place, Volume};
+use super::report::Finished;
+use crate::capture::live::Snapshot;
+use crate::error::{Exit, Failure};
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const GB: u64 = 1_000_000_000;
+
+/// A computer with these disks, and drives.
+struct MadeUp {
+    disks: usize,
+}
+
+impl Computer for MadeUp {
+    fn disks(&self) -> Answer<Vec<Disk>> {
+        let disk = |number: usize| Disk {
+            path: PathBuf::from(format!("/dev/sd{number}")),
+            model: format!("Disk number {number} with quite a long name, as some makers like"),
+            size: 80 * GB,
+            connection: "built in, IDE or SATA",
+            refusal: (number == 0)
+                .then(|| "The system that runs now was started from it: it cannot be copied.".to_owned()),
+            looked: None,
+            health: None,
+        };
+        Ok((0..self.disks).map(disk).collect())
+    }
+
+    fn look(&self, disk: &Path) -> Answer<Looked> {
+        if disk == Path::new("/dev/sd2") {
+            return Err("it cannot be read: Input/output error".to_owned());
+        }
+        Ok(Looked {
+            systems: vec!["Microsoft Windows XP Professional Service Pack 3, version 5.1.2600, x86, called FAMILY, on partition 1".to_owned()],
+            names: vec!["FAMILY".to_owned()],
+            data: 12 * GB,
+        })
+    }
+
+    fn health(&self, _: &Path) -> Health {
+        Health::Failing
+    }
+
+    fn places(&self, _: &Path, data: u64) -> Vec<Place> {
+        assert_eq!(data, 12 * GB);
+        let volume = |mounted: Option<&str>, refusal: Option<&str>| {
+            Place::Volume(Volume {
+                device: Some("/dev/sdx1".into()),
+                title: "BACKUP (A drive, USB)".to_owned(),
+                kind: "NTFS".to_owned(),
+                size: 500 * GB,
+                free: Some(100 * GB),
+                mounted: mounted.map(PathBuf::from),
+                is_captures: false,
+                refusal: refusal.map(str::to_owned),
+            })
+        };
+        vec![
+            volume(None, None),
+            volume(Some("/media/x"), None),
+            volume(None, Some("There is no room.")),
+            Place::Folder,
+        ]
+    }
+
+    fn mount(&self, _: &Volume, _: &Path, _: u64) -> Answer<PathBuf> {
+        Ok("/run/p2v/sdx1".into())
+    }
+
+    fn unmount(&self, _: &Path) -> Answer<()> {
+        Ok(())
+    }
+
+    fn check_folder(&self, folder: &Path, _: &Path, _: u64) -> Answer<()> {
+        if folder.is_absolute() {
+            Ok(())
+        } else {
+            Err("Type the whole path.".to_owned())
+        }
+    }
+}
+
+/// A guide, its computer, and what it asked for.
+struct Journey {
+    guide: Guide,
+    computer: MadeUp,
+    asked: Vec<Task>,
+}
+
+impl Journey {
+    fn begin(disks: usize) -> Self {
+        let (guide, tasks) = Guide::new();
+        let mut journey = Journey {
+            guide,
+            computer: MadeUp { disks },
+            asked: Vec::new(),
+        };
+        journey.carry_out(tasks);
+        journey
+    }
+
+    fn press(&mut self, keys: &[Key]) {
+        for key in keys {
+            self.event(Event::Key(*key));
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let tasks = self.guide.handle(event);
+        self.carry_out(tasks);
+    }
+
+    /// Answers at once. A copy only begins.
+    fn carry_out(&mut self, tasks: Vec<Task>) {
+        for task in tasks {
+            self.asked.push(task.clone());
+            let computer = &self.computer;
+            let event = match task {
+                Task::ListDisks => Event::Disks(computer.disks()),
+                Task::Look(disk) => Event::Looked(disk.clone(), computer.look(&disk)),
+                Task::AskHealth(disk) => Event::Health(disk.clone(), computer.health(&disk)),
+                Task::ListPlaces { ticket, source, data } => Event::Places(ticket, computer.places(&source, data)),
+                Task::Mount {
+                    ticket,
+                    volume,
+                    source,
+                    data,
+                } => Event::Mounted(ticket, computer.mount(&volume, &source, data)),
+                Task::CheckFolder {
+                    ticket,
+                    folder,
+                    source,
+                    data,
+                } => Event::FolderChecked(ticket, computer.check_folder(&folder, &source, data)),
+                Task::Plan { ticket, folder, .. } if folder.ends_with("taken") => {
+                    Event::Planned(ticket, Err(NotPlanned::Name("It is taken.".to_owned())))
+                }
+                Task::Plan { ticket, folder, .. } => Event::Planned(ticket, Ok(summary(&folder))),
+                Task::Start | Task::Pause(_) | Task::Cancel | Task::Leave => continue,
+            };
+            let tasks = self.guide.handle(event);
+            self.carry_out(tasks);
+        }
+    }
+
+    fn screen(&mut self, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut self.guide)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let cells: Vec<&str> = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+        cells.chunks(usize::from(width)).map(<[&str]>::concat).collect()
+    }
+
+    /// The screen at 80x25: keys on the last line, and nothing that a console's font may not have.
+    fn shows(&mut self, words: &[&str]) {
+        let screen = self.screen(80, 25);
+        let last = screen.last().unwrap();
+        assert!(last.contains(':') || last.contains("Please wait"), "no keys: {last}");
+        let all = screen.join("\n");
+        assert!(all.chars().all(|c| c.is_ascii() || c == '\u{2588}'), "{all}");
+        let squeezed = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in words {
+            assert!(squeezed.contains(words), "no `{words}` in:\n{all}");
+        }
+    }
+}
+
+fn summary(folder: &Path) -> Summary {
+    Summary {
+        data: 12 * GB,
+        free: 100 * GB,
+        systems: vec!["Windows XP".to_owned()],
+        warnings: vec!["partition table: it is odd".to_owned()],
+        command: format!("p2v capture /dev/sd1 -o {}", folder.display()),
+        parts: Vec::new(),
+    }
+}
+
+use Key::{Backspace, Char, Down, Enter, Esc, Interrupt, PageDown, PageUp, Up};
+
+#[test]
+fn from_the_disk_to_the_report() {
+    let mut journey = Journey::begin(3);
+    // The disk that the system runs from is shown and passed over.
+    journey.shows(&[
+        "Not now: The system that runs now",
+        "Health: FAILING: the disk says so itself.",
+    ]);
+    assert_eq!(journey.guide.disk, 1);
+    journey.press(&[Up, Enter]);
+    assert_eq!(journey.guide.page, Page::Disks);
+    journey.shows(&["it cannot be copied. Up/Down: choose"]);
+    journey.press(&[Down, Down, Enter]);
+    journey.shows(&["It cannot be read: Input/output error. Up/Down: choose"]);
+    journey.press(&[Up, Enter]);
+    journey.shows(&[
+        "Where shall the copy go? 12 GB",
+        "100 GB free of 500 GB, NTFS",
+        "not now: There is no room.",
+    ]);
+    // A drive is mounted after a yes, and the command line will say so.
+    journey.press(&[Enter]);
+    journey.shows(&["Use this drive?", "Enter: yes, use it"]);
+    assert!(!journey.asked.iter().any(|task| matches!(task, Task::Mount { .. })));
+    journey.press(&[Enter]);
+    assert!(matches!(journey.asked.last(), Some(Task::Mount { .. })));
+    journey.shows(&["> FAMILY"]);
+    journey.press(&[Backspace; 6]);
+    journey.press(&[Enter]);
+    journey.shows(&["This cannot be a name: it is empty"]);
+    journey.press(&"taken".chars().map(Char).collect::<Vec<_>>());
+    journey.press(&[Enter]);
+    journey.shows(&["> taken", "It is taken."]);
+    journey.press(&[Char('2'), Enter]);
+    let folder = PathBuf::from("/run/p2v/sdx1/taken2");
+    let planned = |task: &Task| matches!(task, Task::Plan { folder: f, mount: Some(device), .. } if *f == folder && device == Path::new("/dev/sdx1"));
+    assert!(journey.asked.last().is_some_and(planned));
+    journey.shows(&[
+        "Mind: Partition table: it is odd.",
+        "p2v capture /dev/sd1 -o /run/p2v/sdx1/taken2",
+    ]);
+    journey.press(&[Enter]);
+    assert_eq!(journey.asked.last(), Some(&Task::Start));
+    let snapshot = Snapshot {
+        total: 12 * GB,
+        done: 3 * GB,
+        failed_reads: 3,
+        ..Snapshot::default()
+    };
+    journey.event(Event::Progress(snapshot, Instant::now()));
+    journey.shows(&[
+        "25 %",
+        "3.0 GB of 12 GB",
+        "could not read what it was asked for (3 times so far",
+        "P: pause",
+    ]);
+    journey.press(&[Char('p')]);
+    assert_eq!(journey.asked.last(), Some(&Task::Pause(true)));
+    journey.shows(&["Paused: the old disk is left alone"]);
+    journey.press(&[Char('p'), Interrupt]);
+    journey.shows(&["Stop copying?", "Y: stop"]);
+    journey.press(&[Enter]);
+    assert_eq!(journey.asked.last(), Some(&Task::Pause(false)));
+    let finished = Finished {
+        image: 6 * GB,
+        read: 12 * GB,
+        lost: 4096,
+        lost_lines: (0..40)
+            .map(|number| format!("    512 bytes of /photos/{number}.jpg"))
+            .collect(),
+    };
+    journey.event(Event::Finished(Ok(finished)));
+    journey.shows(&["but 4.1 kB of it could not be read", "(more below: press Down)"]);
+    journey.press(&[PageDown; 20]);
+    journey.shows(&["p2v launch taken2 runs it in a window", "p2v capture /dev/sd1"]);
+    journey.press(&[PageUp; 20]);
+    journey.shows(&["The old PC is copied"]);
+    journey.press(&[Char('q')]);
+    assert_eq!(journey.asked.last(), Some(&Task::Leave));
+}
+
+#[test]
+fn a_failure_leads_to_another_place() {
+    let mut journey = Journey::begin(2);
+    journey.press(&[Enter, Down, Enter, Enter, Enter]);
+    // It was mounted already: not by p2v.
+    assert!(
+        journey
+            .asked
+            .iter()
+            .any(|task| matches!(task, Task::Plan { mount: None, .. }))
+    );
+    let failure = Failure::new(Exit::TargetUnwritable, "cannot write x: No space left on device")
+        .advice("The target is full. Make room or choose another target with `-o`, then start again.");
+    journey.event(Event::Finished(Err(failure)));
+    journey.shows(&[
+        "Cannot write x",
+        "Make room or choose another target, then start again.",
+    ]);
+    journey.press(&[Enter]);
+    assert_eq!(journey.guide.page, Page::Places);
+}
+
+#[test]
+fn answers_that_come_too_late_are_dropped() {
+    let mut journey = Journey::begin(2);
+    journey.press(&[Enter]);
+    let ticket = journey.asked.iter().find_map(|task| match task {
+        Task::ListPlaces { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    journey.press(&[Esc]);
+    journey.event(Event::Places(ticket.unwrap(), Vec::new()));
+    journey.event(Event::Mounted(ticket.unwrap() + 1, Ok("/x".into())));
+    assert_eq!(journey.guide.page, Page::Disks);
+}
+
+#[test]
+fn a_disk_is_chosen_only_when_it_was_looked_at() {
+    let (mut guide, _) = Guide::new();
+    guide.handle(Event::Disks(MadeUp { disks: 2 }.disks()));
+    assert_eq!(guide.handle(Event::Key(Enter)), []);
+    assert_eq!(
+        guide.message.as_deref(),
+        Some("p2v still looks at this disk. Wait a moment.")
+    );
+}
+
+#[test]
+fn the_chosen_one_of_many_disks_is_on_the_screen() {
+    let mut journey = Journey::begin(12);
+    journey.press(&[Down; 20]);
+    journey.shows(&["> Disk number 11"]);
+}
+
+proptest! {
+    #[test]
+    fn no_keys_and_no_size_lead_astray(
+        keys in prop::collection::vec(
+            prop::sample::select(vec![Up, Down, PageUp, PageDown, Enter, Enter, Enter, Esc, Backspace, Char('p'), Char('y'), Char('r'), Char('/'), Char('ä'), Interrupt]),
+            0..60,
+        ),
+        finish in any::<bool>(),
+        width in 1u16..100,
+        height in 1u16..40,
+    ) {
+        let mut journey = Journey::begin(4);
+        for key in keys {
+            journey.press(&[key]);
+            journey.screen(width, height);
+            prop_assert!(!journey.screen(80, 25).last().unwrap().trim().is_empty());
+        }
+        if finish && journey.guide.page == Page::Working {
+            journey.event(Event::Finished(Ok(Finished::default())));
+            journey.screen(width, height);
+            prop_assert_eq!(journey.guide.page, Page::Report);
+        }
+    }
+}
