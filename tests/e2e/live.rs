@@ -196,8 +196,7 @@ fn a_disc_starts_by_uefi_with_p2v_and_the_fragile_disk_is_fragile() -> Result<()
     guest.type_line("exit")?;
     guest.wait_for("press Enter to use p2v")?;
     guest.type_line("")?;
-    guest.wait_for("p2v")?;
-    // Ends it, if it does not end by itself.
+    guest.wait_for("Step")?;
     guest.serial().send("\u{3}")?;
     guest.prompt()?;
 

@@ -56,10 +56,21 @@ pub(super) fn free(path: &Path) -> Answer<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether this is the live system of `p2v live-usb`, which has made every disk read-only.
+pub(super) fn is_live_stick() -> bool {
+    std::env::var_os("P2V_LIVE").is_some()
+}
+
 /// The line that mounts `device` for writing, and where that is. Nothing on it is run, and no device files in it count.
+/// On the live stick every disk is read-only: its own command makes the one partition writable.
 pub(super) fn command(device: &Path) -> (Vec<String>, PathBuf) {
+    let words: &[&str] = if is_live_stick() {
+        &["p2v-mount", "--yes"]
+    } else {
+        &["mount", "-w", "--mkdir", "-o", "nosuid,nodev,noexec"]
+    };
     let point = Path::new(POINTS).join(device.file_name().unwrap_or_default());
-    let words = ["mount", "-w", "--mkdir", "-o", "nosuid,nodev,noexec"].map(str::to_owned);
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let paths = [device, &point].map(|path| path.display().to_string());
     (words.into_iter().chain(paths).collect(), point)
 }

@@ -256,8 +256,9 @@ fn volume(info: &SourceInfo, device: &Path, mounts: &[mounts::Mount], data: u64)
     let size = source.info().size;
     let unused = found.mapped.then(|| size.saturating_sub(found.used.bytes()));
     let free = mount.as_ref().map_or(unused, |mount| mounts::free(&mount.point).ok());
-    let protected =
-        sysfs(device).is_some_and(|folder| fs::read_to_string(folder.join("ro")).is_ok_and(|ro| ro.trim() == "1"));
+    // On the live stick all are, until one is chosen.
+    let protected = !mounts::is_live_stick()
+        && sysfs(device).is_some_and(|folder| fs::read_to_string(folder.join("ro")).is_ok_and(|ro| ro.trim() == "1"));
     let read_only = protected || mount.as_ref().is_some_and(|mount| !mount.writable);
     let used_otherwise = source
         .info()
