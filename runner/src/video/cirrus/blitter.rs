@@ -1,7 +1,7 @@
 //! The blitter: copies and fills rectangles of video memory with one of sixteen raster operations, expands bits to
 //! pixels, and takes pixels from the processor.
-//! Source: Cirrus Logic CL-GD5446 Technical Reference Manual, "BitBLT engine"; where that leaves things open, QEMU's
-//! device decides, which the drivers of old systems were run on most in the last twenty years.
+//! Source: QEMU's device, by its behaviour and its published source; the chip's manual was not consulted. It is
+//! what the drivers of old systems were run on most in the last twenty years.
 
 use super::drawing::Work;
 use crate::kvm::Region;

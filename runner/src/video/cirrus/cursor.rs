@@ -1,5 +1,5 @@
 //! The hardware cursor: two bits a pixel from the end of video memory, drawn over the picture.
-//! Source: CL-GD5446 Technical Reference Manual, "Hardware cursor".
+//! Source: the behaviour of QEMU's device; the chip's manual was not consulted.
 
 use crate::kvm::Region;
 use crate::video::Frame;

@@ -6,7 +6,8 @@
 //! A0000h, BAR 0                → banks, or the blitter while it waits for the processor
 //! ```
 //!
-//! Source: CL-GD5446 Technical Reference Manual; QEMU's device where drivers came to depend on it.
+//! Source: QEMU's device, by its behaviour and its published source. The chip's manual was not consulted: where QEMU and the
+//! chip differ, this is QEMU's way unless a comment says otherwise.
 
 mod blitter;
 mod cursor;
