@@ -233,6 +233,31 @@ fn every_key_sends_the_bytes_it_sends_in_qemu() {
     ours.end().0.unwrap();
 }
 
+fn button(name: &str, down: bool) -> Value {
+    json!([{ "type": "btn", "data": { "button": name, "down": down } }])
+}
+
+/// The buttons and the wheel, after the left button was pressed and the pointer moved.
+fn presses() -> [Value; 7] {
+    [
+        button("right", true),
+        button("left", false),
+        button("right", false),
+        button("middle", true),
+        button("middle", false),
+        button("wheel-up", true),
+        button("wheel-down", true),
+    ]
+}
+
+/// Sends the same to both machines.
+fn send(clients: [&mut Client; 2], events: &Value) {
+    let arguments = json!({ "events": events });
+    for client in clients {
+        client.execute("input-send-event", &arguments).unwrap();
+    }
+}
+
 #[test]
 fn the_mouse_sends_the_packets_it_sends_in_qemu() {
     let (ours, theirs) = (Guest::boot("mouse", |_, _| {}), Qemu::boot("mouse"));
@@ -241,25 +266,15 @@ fn the_mouse_sends_the_packets_it_sends_in_qemu() {
     let mut our_client = connect(&ours.control());
     let mut their_client = connect(&theirs.folder.path().join("control.sock"));
     let movement = |axis: &str, value: i32| json!([{ "type": "rel", "data": { "axis": axis, "value": value } }]);
-    let button = |name: &str, down: bool| json!([{ "type": "btn", "data": { "button": name, "down": down } }]);
     let steps = [
         movement("x", 5),
         movement("y", 100),
         movement("x", -7),
         button("left", true),
         movement("y", -1),
-        button("right", true),
-        button("left", false),
-        button("right", false),
-        button("middle", true),
-        button("middle", false),
-        button("wheel-up", true),
-        button("wheel-down", true),
     ];
-    for step in steps {
-        let arguments = json!({ "events": step });
-        our_client.execute("input-send-event", &arguments).unwrap();
-        their_client.execute("input-send-event", &arguments).unwrap();
+    for step in steps.into_iter().chain(presses()) {
+        send([&mut our_client, &mut their_client], &step);
         let packet = |lines: &Receiver<String>| -> Vec<String> {
             (0..4).map(|_| lines.recv_timeout(PATIENCE).expect("a byte")).collect()
         };
@@ -290,25 +305,15 @@ fn vmwares_pointer_tells_what_it_tells_in_qemu() {
             { "type": "abs", "data": { "axis": "y", "value": y } },
         ])
     };
-    let button = |name: &str, down: bool| json!([{ "type": "btn", "data": { "button": name, "down": down } }]);
     // QEMU doubles the places: beyond the middle it is one less, and never gets to the edge.
     let steps = [
         place(1000, 2000),
         place(16000, 16383),
         button("left", true),
         place(0, 12345),
-        button("right", true),
-        button("left", false),
-        button("right", false),
-        button("middle", true),
-        button("middle", false),
-        button("wheel-up", true),
-        button("wheel-down", true),
     ];
-    for step in steps {
-        let arguments = json!({ "events": step });
-        our_client.execute("input-send-event", &arguments).unwrap();
-        their_client.execute("input-send-event", &arguments).unwrap();
+    for step in steps.into_iter().chain(presses()) {
+        send([&mut our_client, &mut their_client], &step);
         both(&step);
         if step[0]["data"]["button"]
             .as_str()
