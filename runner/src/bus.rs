@@ -62,7 +62,7 @@ pub struct Bus {
     ports: RwLock<Vec<Route<dyn PortDevice>>>,
     memory: RwLock<Vec<Route<dyn MemoryDevice>>>,
     registers: OnceLock<(u16, Shared<dyn RegisterDevice>)>,
-    /// Called when a write to memory has changed what can be mapped; no device is locked then.
+    /// Called when a write has changed what can be mapped; no device is locked then.
     moved: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -98,7 +98,7 @@ impl Bus {
         (port == *own && size == 4).then_some(device)
     }
 
-    /// Calls `moved` after writes to memory that change what of a device can be mapped.
+    /// Calls `moved` after writes that change what of a device can be mapped.
     pub fn on_move(&self, moved: Box<dyn Fn() + Send + Sync>) {
         let _ = self.moved.set(moved);
     }
@@ -188,8 +188,12 @@ impl Bus {
             }
             return;
         }
-        match &route.target {
-            Target::Device(device) => lock(device).write_string(port, size, data),
+        let moved = match &route.target {
+            Target::Device(device) => {
+                let mut device = lock(device);
+                device.write_string(port, size, data);
+                device.has_moved()
+            }
             Target::Bar(body, _, bar) => {
                 let mut body = lock(body);
                 let offset = offset16(port, &route.range);
@@ -198,7 +202,15 @@ impl Bus {
                     bytes[..item.len()].copy_from_slice(item);
                     body.write_port(*bar, offset, size, u32::from_le_bytes(bytes));
                 }
+                body.has_moved()
             }
+        };
+        self.follow(moved);
+    }
+
+    fn follow(&self, moved: bool) {
+        if let Some(follow) = self.moved.get().filter(|_| moved) {
+            follow();
         }
     }
 
@@ -229,9 +241,7 @@ impl Bus {
                 body.has_moved()
             }
         };
-        if let Some(follow) = self.moved.get().filter(|_| moved) {
-            follow();
-        }
+        self.follow(moved);
     }
 }
 

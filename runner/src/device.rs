@@ -26,6 +26,10 @@ pub trait PortDevice: Send {
             self.write(port, size, u32::from_le_bytes(bytes));
         }
     }
+    /// Whether a write has changed which of the device's memory can be mapped, since this was last asked.
+    fn has_moved(&mut self) -> bool {
+        false
+    }
 }
 
 /// A processor's registers, as far as a [`RegisterDevice`] sees them: their lower halves.

@@ -7,7 +7,6 @@ use super::memory::{LegacyWindow, Memory};
 use super::pci_ports::PciPorts;
 use super::requests::{InitLine, Requests};
 use super::serial_io;
-use super::vga_ports::VgaPorts;
 use crate::bus::{Bus, Shared, lock};
 use crate::chipset::cmos::{Cmos, host_seconds};
 use crate::chipset::debugcon::DebugPort;
@@ -152,10 +151,9 @@ impl Board {
         let board = Arc::new_cyclic(|board| {
             let ports = PciPorts::new(root.clone(), ResetControl::new(power.clone()), board.clone());
             bus.add_ports(0xcf8..0xd00, 4, shared(ports));
-            let ports = shared(VgaPorts::new(vga.clone(), board.clone()));
-            bus.add_ports(0x3b0..0x3e0, 4, ports.clone());
+            bus.add_ports(0x3b0..0x3e0, 4, vga.clone());
             // A word at 1CFh reaches into 1D0h.
-            bus.add_ports(0x1ce..0x1d1, 4, ports);
+            bus.add_ports(0x1ce..0x1d1, 4, vga.clone());
             bus.add_memory(0xa_0000..0xc_0000, vga.clone());
             Board {
                 vm: vm.clone(),

@@ -12,7 +12,6 @@ mod pci_ports;
 mod requests;
 mod run;
 mod serial_io;
-mod vga_ports;
 mod window;
 
 pub use run::run;

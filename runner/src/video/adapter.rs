@@ -46,14 +46,14 @@ pub(super) enum Extension {
 /// A display adapter: the standard VGA of QEMU, PCI 1234:1111, or a Cirrus Logic GD5446, PCI 1013:00B8.
 ///
 /// Ports 3B0h–3DFh, 1CEh and 1CFh come through [`PortDevice`] with whole port numbers, the window at A0000h through
-/// [`MemoryDevice`], the BARs through [`crate::pci::PciFunction`]. After a port write the board compares
-/// [`window`](Vga::window) with what is mapped; accesses that trap although they would not need to are served too.
+/// [`MemoryDevice`], the BARs through [`crate::pci::PciFunction`]. After each write the bus asks
+/// [`has_moved`](Vga::has_moved), and the board maps what there is then; accesses that trap although they would not need to are served too.
 pub struct Vga {
     pub(super) config: ConfigSpace,
     pub(super) rom: Region,
     memory: Region,
     clock: Arc<dyn Clock>,
-    pub(super) registers: Registers,
+    registers: Registers,
     pub(super) extension: Extension,
     /// Bytes of video memory, a power of two.
     size: usize,
@@ -438,6 +438,10 @@ impl PortDevice for Vga {
                 }
             }
         }
+    }
+
+    fn has_moved(&mut self) -> bool {
+        Vga::has_moved(self)
     }
 }
 

@@ -125,14 +125,12 @@ impl Blitter {
             return;
         }
         let row = std::mem::take(&mut self.row);
-        let order = Order {
-            height: 1,
-            ..self.order
-        };
+        // A pattern is for all rows; else each has its own pixels.
+        let is_pattern = self.order.mode & PATTERN != 0;
+        let height = if is_pattern { self.order.height } else { 1 };
+        let order = Order { height, ..self.order };
         let work = Work { order, memory, size };
-        if order.mode & PATTERN != 0 {
-            let order = self.order;
-            let work = Work { order, memory, size };
+        if is_pattern {
             let first = order.from & 7;
             if order.mode & EXPAND != 0 {
                 work.expand_pattern(&row, first);

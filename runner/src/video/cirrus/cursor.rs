@@ -12,19 +12,26 @@ const PATTERN: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::video) struct Cursor {
     /// Pixels of a side: 32 or 64.
-    pub(super) side: u32,
-    pub(super) x: u32,
+    side: u32,
+    x: u32,
     /// Less than 0 if it begins above the rows that are drawn.
     y: i64,
     /// Background and foreground, `0x00RRGGBB`.
-    pub(super) colors: [u32; 2],
+    colors: [u32; 2],
     /// Both planes, row by row.
     rows: Vec<[u64; 2]>,
 }
 
 impl Cursor {
     /// Reads pattern number `number` of a cursor.
-    pub(super) fn read(memory: &Region, size: usize, number: u8, large: bool, (x, y): (u32, u32)) -> Self {
+    pub(super) fn read(
+        memory: &Region,
+        size: usize,
+        number: u8,
+        large: bool,
+        (x, y): (u32, u32),
+        colors: [u32; 2],
+    ) -> Self {
         let start = size - PATTERNS + usize::from(number) * PATTERN;
         let mut bytes = [0; 1024];
         // Patterns at the end repeat from the beginning of the 16 KiB in no driver.
@@ -43,7 +50,7 @@ impl Cursor {
             side: if large { 64 } else { 32 },
             x,
             y: y.into(),
-            colors: [0; 2],
+            colors,
             rows,
         }
     }

@@ -180,7 +180,6 @@ impl Cirrus {
         }
         let large = control & 4 != 0;
         let number = self.sequencer[sr::PATTERN] & if large { 0x3C } else { 0x3F };
-        let mut cursor = Cursor::read(memory, SIZE, number, large, self.cursor);
         let color = |index: usize| {
             let [red, green, blue] = self.cursor_palette[index].map(|part| {
                 let part = part & 0x3F;
@@ -188,8 +187,8 @@ impl Cirrus {
             });
             u32::from_be_bytes([0, red, green, blue])
         };
-        cursor.colors = [color(0), color(15)];
-        Some(cursor)
+        let colors = [color(0), color(15)];
+        Some(Cursor::read(memory, SIZE, number, large, self.cursor, colors))
     }
 
     fn end_blit(&mut self) {
