@@ -111,10 +111,20 @@ fn picture(client: &mut Client, folder: &Path) -> (u32, u32, Vec<u8>) {
 }
 
 fn same_picture(sector: &str, size: (u32, u32)) {
-    compare(sector, size, Guest::boot(sector, |_, _| {}), &Qemu::boot(sector));
+    compare(sector, size, Guest::boot(sector, |_, _| {}), &Qemu::boot(sector), 0xFF);
 }
 
-fn compare(sector: &str, size: (u32, u32), ours: Guest, theirs: &Qemu) {
+/// The same on a Cirrus GD5446. With 16 bits a pixel QEMU 7 leaves the lowest bits of a colour 0, where we (and QEMU 10)
+/// repeat the highest: `held` are the bits that are compared.
+fn same_picture_on_cirrus(sector: &str, size: (u32, u32), held: u8) {
+    let ours = Guest::boot(sector, |_, config| {
+        config.display = DisplayAdapter::Cirrus;
+        config.vga_bios = firmware("vgabios-cirrus.bin");
+    });
+    compare(sector, size, ours, &Qemu::boot_with(sector, "cirrus"), held);
+}
+
+fn compare(sector: &str, size: (u32, u32), ours: Guest, theirs: &Qemu, held: u8) {
     ours.wait_for("DRAWN");
     theirs.wait_for("DRAWN");
     let mut our_client = connect(&ours.control());
@@ -126,7 +136,7 @@ fn compare(sector: &str, size: (u32, u32), ours: Guest, theirs: &Qemu) {
     let differ = our_pixels
         .chunks(3)
         .zip(their_pixels.chunks(3))
-        .filter(|(a, b)| a != b)
+        .filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| (a ^ b) & held != 0))
         .count();
     assert_eq!(differ, 0, "{sector}: pixels that differ from QEMU's");
     let colours: std::collections::HashSet<&[u8]> = our_pixels.chunks(3).collect();
@@ -157,12 +167,22 @@ fn true_colour_looks_as_in_qemu() {
 
 #[test]
 fn what_a_cirrus_draws_looks_as_in_qemu() {
-    let ours = Guest::boot("video-cirrus", |_, config| {
-        config.display = DisplayAdapter::Cirrus;
-        config.vga_bios = firmware("vgabios-cirrus.bin");
-    });
-    let theirs = Qemu::boot_with("video-cirrus", "cirrus");
-    compare("video-cirrus", (640, 480), ours, &theirs);
+    same_picture_on_cirrus("video-cirrus", (640, 480), 0xFF);
+}
+
+#[test]
+fn high_colour_of_a_cirrus_looks_as_in_qemu() {
+    same_picture_on_cirrus("cirrus-vbe", (1024, 768), 0xF8);
+}
+
+#[test]
+fn the_blitter_of_a_cirrus_draws_as_in_qemu() {
+    same_picture_on_cirrus("cirrus-blit", (640, 480), 0xFF);
+}
+
+#[test]
+fn the_framebuffer_of_a_cirrus_is_mapped_and_leads_to_its_blitter_as_in_qemu() {
+    same_picture_on_cirrus("cirrus-linear", (640, 480), 0xF8);
 }
 
 fn press(client: &mut Client, keys: &[&str]) {

@@ -25,7 +25,7 @@ const SHARE: u32 = 3;
 pub trait Console: Send + Sync {
     /// The display adapter.
     fn scene(&self) -> Scene;
-    /// Pages of video memory that the guest has written to since the last call, as far as it has them mapped.
+    /// Pages of video memory that changed since the last call, by the guest's writes or by the adapter.
     fn written(&self) -> Pages;
     /// Keys, buttons and movements, in order.
     fn input(&self, events: &[InputEvent]);

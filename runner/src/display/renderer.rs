@@ -2,7 +2,7 @@
 
 use super::damage::{Damage, TILE_HEIGHT, absorb};
 use crate::kvm::Pages;
-use crate::video::{Frame, Scene};
+use crate::video::{Cursor, Frame, Scene};
 use std::ops::Range;
 
 /// The last picture, and what it was drawn from.
@@ -10,6 +10,8 @@ pub(super) struct Renderer {
     picture: Frame,
     /// Version of the scene; `None` if the picture may have nothing to do with the screen.
     version: Option<u64>,
+    /// The hardware cursor in it.
+    cursor: Option<Cursor>,
 }
 
 impl Renderer {
@@ -17,6 +19,7 @@ impl Renderer {
         Renderer {
             picture: Frame::black(0, 0),
             version: None,
+            cursor: None,
         }
     }
 
@@ -34,11 +37,24 @@ impl Renderer {
     /// since the last call. They must have been asked for before the scene. Gives what did change.
     pub(super) fn draw(&mut self, scene: &Scene, written: &Pages) -> Damage {
         let new_version = self.version.replace(scene.version()) != Some(scene.version());
+        let cursors = [
+            std::mem::replace(&mut self.cursor, scene.cursor().cloned()),
+            scene.cursor().cloned(),
+        ];
+        let cursor_changed = cursors[0] != cursors[1];
+        let under_cursor = |row: u32| {
+            cursors
+                .iter()
+                .flatten()
+                .any(|cursor| cursor.rows().contains(&row.into()))
+        };
         if let Some((width, height)) = scene.linear_size() {
             let resized = self.resize(width, height);
             let all = new_version || resized;
             let mut damage = self.damage(resized);
-            for rows in strips(height, |row| all || written.touches(&scene.row_bytes(row))) {
+            let changed =
+                |row: u32| all || written.touches(&scene.row_bytes(row)) || cursor_changed && under_cursor(row);
+            for rows in strips(height, changed) {
                 if let Some(strip) = scene.draw_rows(rows.clone()) {
                     absorb(&mut self.picture, rows.start, &strip, &mut damage);
                 }
@@ -93,6 +109,7 @@ fn strips(height: u32, changed: impl Fn(u32) -> bool) -> Vec<Range<u32>> {
 mod tests {
     use super::*;
     use crate::device::{MemoryDevice, PortDevice, TestClock};
+    use crate::pci::PciFunction;
     use crate::video::Vga;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -134,12 +151,74 @@ mod tests {
                     4 => vbe(&mut vga, 4, 0),
                     _ => PortDevice::write(&mut vga, 0x3C0 + (place & 0x1F), 2, value),
                 }
+                written.merge(&vga.take_written());
                 let scene = vga.scene();
                 let damage = renderer.draw(&scene, &written);
                 let whole = scene.snapshot().render();
                 prop_assert_eq!(renderer.picture(), &whole);
                 if (before.width, before.height) == (whole.width, whole.height) {
                     // What changed lies in the damage, and nothing else is in it.
+                    let mut expected = Damage::none(whole.width, whole.height);
+                    absorb(&mut before, 0, &whole, &mut expected);
+                    prop_assert_eq!(damage, expected);
+                }
+                before = whole;
+            }
+        }
+
+        /// The same with a blitter and a hardware cursor.
+        #[test]
+        fn the_picture_of_a_cirrus_is_the_whole_one(
+            steps in proptest::collection::vec((0..8u8, any::<u16>(), any::<u32>()), 1..40)
+        ) {
+            let mut card = Vga::cirrus(Arc::new(TestClock::default()), &[]).unwrap();
+            let out = |card: &mut Vga, writes: &[(u16, u16)]| {
+                for (port, value) in writes {
+                    PortDevice::write(card, *port, 2, u32::from(*value));
+                }
+            };
+            PortDevice::write(&mut card, 0x3C2, 1, 1);
+            // 256 by 64 pixels, rows of 512 bytes; hardly two colours are alike.
+            out(&mut card, &[(0x3C4, 0x0107), (0x3CE, 0x0506), (0x3CE, 0x4005), (0x3D4, 0x1F01), (0x3D4, 0x4013), (0x3D4, 0x3F12)]);
+            PortDevice::write(&mut card, 0x3C0, 1, 0x20);
+            for part in 0..3 * 256 {
+                PortDevice::write(&mut card, 0x3C9, 1, part * 5 / 3 & 0x3F);
+            }
+            let mut renderer = Renderer::new();
+            let mut before = Frame::black(0, 0);
+            for (step, place, value) in steps {
+                let mut written = Pages::none();
+                let [low, high] = place.to_le_bytes();
+                match step {
+                    0 => {
+                        let at = usize::from(place) / 2;
+                        card.memory().write(at, &value.to_le_bytes());
+                        written = Pages::covering(at..at + 4);
+                    }
+                    1 => {
+                        // A pattern of the cursor, mapped or not.
+                        let at = (4 << 20) - (16 << 10) + usize::from(place) % 1024;
+                        card.memory().write(at, &value.to_le_bytes());
+                        written = Pages::covering(at..at + 4);
+                    }
+                    2 => card.write_memory(0, u64::from(place) / 2, &value.to_le_bytes()),
+                    3 => MemoryDevice::write(&mut card, u64::from(place) / 2, &value.to_le_bytes()),
+                    4 => out(&mut card, &[(0x3C4, u16::from(high & 0x1F) << 8 | 0x10), (0x3C4, u16::from(low & 0x0F) << 8 | 0x11)]),
+                    5 => out(&mut card, &[(0x3C4, (place & 0x0500) | 0x12)]),
+                    6 => out(&mut card, &[
+                        (0x3CE, u16::from(low) << 8 | 0x28), (0x3CE, u16::from(high & 0x3F) << 8 | 0x29),
+                        (0x3CE, 0x1020), (0x3CE, 0x0522), (0x3CE, 0x0225), (0x3CE, 0xC030), (0x3CE, 0x0D32), (0x3CE, 0x0433),
+                        (0x3CE, (value & 0xFF00) as u16 | 0x01), (0x3CE, 0x0231),
+                    ]),
+                    _ => out(&mut card, &[(0x3D4, (value & 0x0300) as u16 | 0x0C)]),
+                }
+                written.merge(&card.take_written());
+                let scene = card.scene();
+                let damage = renderer.draw(&scene, &written);
+                let whole = scene.snapshot().render();
+                prop_assert_eq!((whole.width, whole.height), (256, 64));
+                prop_assert_eq!(renderer.picture(), &whole);
+                if before.width == whole.width {
                     let mut expected = Damage::none(whole.width, whole.height);
                     absorb(&mut before, 0, &whole, &mut expected);
                     prop_assert_eq!(damage, expected);

@@ -19,10 +19,15 @@ impl Pages {
     /// Every page that lies in the bytes `range`, whole or in part.
     pub fn covering(range: Range<usize>) -> Self {
         let mut pages = Pages::none();
-        for page in range.start / PAGE..range.end.div_ceil(PAGE) {
-            pages.insert(page);
-        }
+        pages.cover(range);
         pages
+    }
+
+    /// Adds every page that lies in the bytes `range`, whole or in part.
+    pub fn cover(&mut self, range: Range<usize>) {
+        for page in range.start / PAGE..range.end.div_ceil(PAGE) {
+            self.insert(page);
+        }
     }
 
     /// Adds page number `page`.

@@ -23,7 +23,9 @@ impl Console for Front {
         lock(&self.0.vga).scene()
     }
     fn written(&self) -> Pages {
-        self.0.vm.written()
+        let mut pages = self.0.vm.written();
+        pages.merge(&lock(&self.0.vga).take_written());
+        pages
     }
     fn input(&self, events: &[InputEvent]) {
         self.0.input(events);

@@ -1,13 +1,14 @@
 //! The adapter: its ports, its window at A0000h, its memory. What two kinds of adapters have beyond a VGA is in [`Extension`].
 
 use super::cirrus::{self, Cirrus};
+use super::memory::VideoMemory;
 use super::planes::{self, Addressing};
 use super::registers::{Registers, crtc, graphics, sequencer};
 use super::timing::Beam;
 use super::vbe::{self, Vbe};
 use super::{Scene, Snapshot};
 use crate::device::{Clock, MemoryDevice, PortDevice};
-use crate::kvm::Region;
+use crate::kvm::{Pages, Region};
 use crate::pci::ConfigSpace;
 use std::io;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(super) enum Extension {
 pub struct Vga {
     pub(super) config: ConfigSpace,
     pub(super) rom: Region,
-    memory: Region,
+    pub(super) memory: VideoMemory,
     clock: Arc<dyn Clock>,
     registers: Registers,
     pub(super) extension: Extension,
@@ -62,7 +63,7 @@ pub struct Vga {
     latch: u32,
     /// Planes 0 and 1 live in the text area behind video memory, as even and odd bytes.
     text_in_memory: bool,
-    /// Counts what may have changed the picture, except for the guest's writes to memory that it has mapped.
+    /// Counts what may have changed the picture, except for memory and the hardware cursor.
     version: u64,
     /// What the board was last told to map: the window, and whether BAR 0 is plain memory.
     mapped: (Option<Window>, bool),
@@ -92,7 +93,7 @@ impl Vga {
         Ok(Vga {
             config,
             rom: super::pci::rom(vga_bios)?,
-            memory: Region::new(size + TEXT_SIZE)?,
+            memory: VideoMemory::new(Region::new(size + TEXT_SIZE)?),
             clock,
             registers: Registers::new(),
             extension,
@@ -107,7 +108,12 @@ impl Vga {
 
     /// Video memory ([`size`](Self::size) bytes), and behind it what [`window`](Vga::window) may point to.
     pub fn memory(&self) -> &Region {
-        &self.memory
+        self.memory.region()
+    }
+
+    /// Pages of video memory that changed since the last call, except by writes of the guest to what it has mapped.
+    pub fn take_written(&mut self) -> Pages {
+        self.memory.take_written()
     }
 
     /// Bytes of video memory.
@@ -223,7 +229,7 @@ impl Vga {
             dac_8bit: matches!(&self.extension, Extension::Bochs(vbe) if vbe.dac_8bit()),
             size: self.size,
             text_in_memory: self.text_in_memory,
-            memory: self.memory.clone(),
+            memory: self.memory().clone(),
         }
     }
 
@@ -254,6 +260,7 @@ impl Vga {
             self.memory.write(0, &planes);
         }
         self.text_in_memory = wanted;
+        self.touch();
     }
 
     /// One byte of ports 3B0h–3DFh.
@@ -269,14 +276,39 @@ impl Vga {
         self.registers.read(port)
     }
 
-    /// The guest wrote to video memory without having it mapped.
+    /// Whether a byte written to `port` can change the picture, beyond memory and the hardware cursor. Index registers
+    /// cannot, nor what steers only the processor's accesses and the blitter.
+    fn is_seen(&self, port: u16) -> bool {
+        match port {
+            0x3B4 | 0x3C4 | 0x3C7 | 0x3C8 | 0x3CE | 0x3D4 => false,
+            0x3C5 => {
+                let index = match &self.extension {
+                    Extension::Bochs(_) => self.registers.sequencer_index,
+                    Extension::Cirrus(cirrus) => cirrus.sequencer_index(),
+                };
+                usize::from(index) != sequencer::MAP_MASK && !matches!(index & 0x1F, 0x10..=0x13)
+            }
+            0x3CF => {
+                let index = match &self.extension {
+                    Extension::Bochs(_) => self.registers.graphics_index,
+                    Extension::Cirrus(cirrus) => cirrus.graphics_index(),
+                };
+                [graphics::MODE, graphics::MISC].contains(&usize::from(index))
+            }
+            _ => true,
+        }
+    }
+
+    /// What the picture depends on beside memory and the hardware cursor may have changed.
     pub(super) fn touch(&mut self) {
         self.version = self.version.wrapping_add(1);
     }
 
     /// One byte to ports 3B0h–3DFh.
     pub(super) fn write_register(&mut self, port: u16, value: u8) {
-        self.touch();
+        if self.is_seen(port) {
+            self.touch();
+        }
         let for_vga = match &mut self.extension {
             Extension::Bochs(_) => true,
             Extension::Cirrus(cirrus) => cirrus.write_port(port, value, &mut self.registers, &self.memory),
@@ -369,7 +401,6 @@ impl Vga {
     }
 
     fn write_window(&mut self, offset: u64, value: u8) {
-        self.touch();
         if let Extension::Cirrus(cirrus) = &mut self.extension
             && cirrus.is_packed()
         {

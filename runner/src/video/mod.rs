@@ -11,6 +11,7 @@ mod adapter;
 mod cirrus;
 mod edid;
 mod frame;
+mod memory;
 mod pci;
 mod planes;
 mod registers;
@@ -23,6 +24,7 @@ mod vbe;
 mod tests;
 
 pub use adapter::{MEMORY_SIZE, Vga, Window};
+pub(crate) use cirrus::Cursor;
 pub use frame::Frame;
 pub use render::Snapshot;
 pub use scene::Scene;

@@ -102,7 +102,7 @@ impl Vga {
             return 0xFF;
         };
         match bar {
-            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.read_linear(offset, self.memory()),
+            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.read_linear(offset, &self.memory),
             CIRRUS_REGISTERS => cirrus.read_blitter(usize::try_from(offset - BLITTER_AT).unwrap_or(usize::MAX)),
             _ => 0xFF,
         }
@@ -115,16 +115,16 @@ impl Vga {
             }
             return;
         }
-        let memory = self.memory().clone();
+        let memory = &self.memory;
         let Extension::Cirrus(cirrus) = &mut self.extension else {
             return;
         };
         match bar {
-            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.write_linear(offset, value, &memory),
-            FRAMEBUFFER => cirrus.write_pixel(value, &memory),
+            FRAMEBUFFER if offset < CIRRUS_PIXELS => cirrus.write_linear(offset, value, memory),
+            FRAMEBUFFER => cirrus.write_pixel(value, memory),
             _ => {
                 let register = usize::try_from(offset - BLITTER_AT).unwrap_or(usize::MAX);
-                cirrus.write_blitter(register, value, &memory);
+                cirrus.write_blitter(register, value, memory);
             }
         }
     }
@@ -174,7 +174,6 @@ impl PciFunction for Vga {
     fn write_memory(&mut self, bar: usize, offset: u64, data: &[u8]) {
         match bar {
             FRAMEBUFFER | CIRRUS_REGISTERS if matches!(self.extension, Extension::Cirrus(_)) => {
-                self.touch();
                 for (byte, offset) in data.iter().zip(offset..) {
                     self.write_cirrus(bar, offset, *byte);
                 }
@@ -199,9 +198,8 @@ impl PciFunction for Vga {
             },
             FRAMEBUFFER => {
                 let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-                self.touch();
                 let room = MEMORY_SIZE.saturating_sub(offset);
-                self.memory().write(offset, &data[..data.len().min(room)]);
+                self.memory.write(offset, &data[..data.len().min(room)]);
             }
             _ => {}
         }

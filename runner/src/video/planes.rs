@@ -5,7 +5,7 @@
 //! Source: IBM VGA Technical Reference, "Video memory" and "Graphics controller".
 
 use super::registers::{Registers, graphics, sequencer};
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 
 /// Where the window lies, by bits 2–3 of the graphics controller's miscellaneous register: offset and size in
 /// bytes, from A0000h.
@@ -50,7 +50,7 @@ fn replicate(byte: u8) -> u32 {
     u32::from_le_bytes([byte; 4])
 }
 
-fn word(memory: &Region, address: usize) -> Option<u32> {
+fn word(memory: &VideoMemory, address: usize) -> Option<u32> {
     let mut bytes = [0; 4];
     (address.checked_add(4)? <= memory.size()).then_some(())?;
     memory.read(address, &mut bytes);
@@ -58,7 +58,7 @@ fn word(memory: &Region, address: usize) -> Option<u32> {
 }
 
 /// Reads the byte at `offset` in the window; `base` is where in video memory the window starts.
-pub(super) fn read(registers: &Registers, latch: &mut u32, memory: &Region, base: usize, offset: usize) -> u8 {
+pub(super) fn read(registers: &Registers, latch: &mut u32, memory: &VideoMemory, base: usize, offset: usize) -> u8 {
     let byte = |address: usize| {
         let mut byte = [0xFF];
         memory.read(address, &mut byte);
@@ -88,7 +88,7 @@ pub(super) fn read(registers: &Registers, latch: &mut u32, memory: &Region, base
 }
 
 /// Writes a byte at `offset` in the window.
-pub(super) fn write(registers: &Registers, latch: u32, memory: &Region, base: usize, offset: usize, value: u8) {
+pub(super) fn write(registers: &Registers, latch: u32, memory: &VideoMemory, base: usize, offset: usize, value: u8) {
     let map_mask = registers.sequencer[sequencer::MAP_MASK];
     match addressing(registers) {
         Addressing::Chain4 => {

@@ -91,9 +91,9 @@ pub(super) struct Registers {
     /// Miscellaneous output. Bit 0: CRTC at 3D4h, else 3B4h. Bits 2–3: dot clock.
     pub(super) misc: u8,
     feature: u8,
-    sequencer_index: u8,
+    pub(super) sequencer_index: u8,
     pub(super) sequencer: [u8; 8],
-    graphics_index: u8,
+    pub(super) graphics_index: u8,
     pub(super) graphics: [u8; 16],
     crtc_index: u8,
     pub(super) crtc: [u8; 32],

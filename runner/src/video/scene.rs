@@ -60,6 +60,11 @@ impl Scene {
         }
     }
 
+    /// The hardware cursor, with its pattern.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+
     /// Width and height in pixels if this is a linear mode: then every row can be drawn for itself.
     pub fn linear_size(&self) -> Option<(u32, u32)> {
         self.layout.map(|layout| (layout.width, layout.height))

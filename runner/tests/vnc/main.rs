@@ -15,6 +15,8 @@ mod web;
 
 use common::{Guest, PATIENCE};
 use picture::{Picture, screendump};
+use runner::MachineConfig;
+use runner::config::DisplayAdapter;
 use runner::control::{Client, ClientError};
 use runner::display::vnc::Password;
 use runner::display::{DisplayConfig, DisplayKind, ListenAddress};
@@ -55,6 +57,13 @@ impl Shown {
 
     /// With another keyboard layout in the guest.
     fn boot_with(sector: &str, password: Option<&str>, layout: &str) -> Self {
+        Self::boot_as(sector, password, |config| {
+            config.keyboard = Layout::named(layout).unwrap()
+        })
+    }
+
+    /// With whatever else `prepare` changes.
+    fn boot_as(sector: &str, password: Option<&str>, prepare: impl FnOnce(&mut MachineConfig)) -> Self {
         let password = password.map(|text| Password::new(text.as_bytes()).unwrap());
         let display = |kind| DisplayConfig {
             kind,
@@ -66,7 +75,7 @@ impl Shown {
         };
         let guest = Guest::boot(sector, |_, config| {
             config.displays = vec![display(DisplayKind::Vnc), display(web)];
-            config.keyboard = Layout::named(layout).unwrap();
+            prepare(config);
         });
         let mut client = connect(&guest.control());
         let displays = client.execute("query-vnc-servers", &json!({})).unwrap();
@@ -166,6 +175,22 @@ fn tigervnc_follows_mode_changes_in_every_encoding() {
         shown.guest.wait_for(next);
     }
     drop(viewers);
+    shown.end();
+}
+
+/// The viewer is there before anything is drawn: through banks, by the blitter, with a hardware cursor.
+#[test]
+fn tigervnc_follows_the_blitter_of_a_cirrus() {
+    let mut shown = Shown::boot_as("cirrus-blit", None, |config| {
+        config.display = DisplayAdapter::Cirrus;
+        config.vga_bios = common::firmware("vgabios-cirrus.bin");
+    });
+    let viewer = TigerVnc::start(shown.port, "ZRLE");
+    shown.guest.wait_for("DRAWN");
+    let expected = shown.screendump();
+    assert_eq!((expected.width, expected.height), (640, 480));
+    viewer.wait_to_show(&expected);
+    drop(viewer);
     shown.end();
 }
 

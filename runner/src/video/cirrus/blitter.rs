@@ -4,7 +4,7 @@
 //! what the drivers of old systems were run on most in the last twenty years.
 
 use super::drawing::Work;
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 
 /// Bits of the mode register (GR30).
 pub(super) const BACKWARDS: u8 = 0x01;
@@ -69,7 +69,7 @@ impl Blitter {
     }
 
     /// Carries out an order, or begins to wait for its pixels. What cannot be done is left undone.
-    pub(super) fn start(&mut self, order: Order, memory: &Region, size: usize) {
+    pub(super) fn start(&mut self, order: Order, memory: &VideoMemory, size: usize) {
         self.reset();
         let mut order = order;
         if order.mode & FROM_PROCESSOR != 0 {
@@ -119,7 +119,7 @@ impl Blitter {
     }
 
     /// A byte from the processor.
-    pub(super) fn take(&mut self, byte: u8, memory: &Region, size: usize) {
+    pub(super) fn take(&mut self, byte: u8, memory: &VideoMemory, size: usize) {
         self.row.push(byte);
         if self.row.len() < self.row_bytes {
             return;

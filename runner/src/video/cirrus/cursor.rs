@@ -1,8 +1,9 @@
 //! The hardware cursor: two bits a pixel from the end of video memory, drawn over the picture.
 //! Source: the behaviour of QEMU's device; the chip's manual was not consulted.
 
-use crate::kvm::Region;
 use crate::video::Frame;
+use crate::video::memory::VideoMemory;
+use std::ops::Range;
 
 /// Patterns lie in the last 16 KiB of video memory, 256 bytes each.
 const PATTERNS: usize = 16 << 10;
@@ -10,7 +11,7 @@ const PATTERN: usize = 256;
 
 /// A cursor as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::video) struct Cursor {
+pub(crate) struct Cursor {
     /// Pixels of a side: 32 or 64.
     side: u32,
     x: u32,
@@ -23,9 +24,14 @@ pub(in crate::video) struct Cursor {
 }
 
 impl Cursor {
+    /// Rows of the picture that it covers, or would if the picture were high enough.
+    pub(crate) fn rows(&self) -> Range<i64> {
+        self.y..self.y + i64::from(self.side)
+    }
+
     /// Reads pattern number `number` of a cursor.
     pub(super) fn read(
-        memory: &Region,
+        memory: &VideoMemory,
         size: usize,
         number: u8,
         large: bool,

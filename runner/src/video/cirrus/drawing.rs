@@ -2,12 +2,12 @@
 
 use super::blitter::{BACKWARDS, EXPAND, INVERT, Order, PATTERN, TRANSPARENT};
 use super::raster::{Operation, operation};
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 
 /// An order that is carried out.
 pub(super) struct Work<'a> {
     pub(super) order: Order,
-    pub(super) memory: &'a Region,
+    pub(super) memory: &'a VideoMemory,
     /// Bytes of video memory, a power of two.
     pub(super) size: usize,
 }

@@ -16,11 +16,11 @@ mod ports;
 mod raster;
 mod window;
 
-pub(super) use cursor::Cursor;
+pub(crate) use cursor::Cursor;
 
 use super::registers::{Registers, crtc};
 use super::vbe::{Layout, MAX_HEIGHT};
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 use blitter::{Blitter, Order};
 
 /// Bytes of video memory.
@@ -173,7 +173,7 @@ impl Cirrus {
     }
 
     /// The cursor that is shown over packed pixels.
-    pub(super) fn cursor(&self, memory: &Region) -> Option<Cursor> {
+    pub(super) fn cursor(&self, memory: &VideoMemory) -> Option<Cursor> {
         let control = self.sequencer[sr::CURSOR];
         if control & 1 == 0 || !self.is_packed() {
             return None;
@@ -196,7 +196,7 @@ impl Cirrus {
         self.graphics[gr::BLT] &= !(START | BUSY | BUFFER_USED);
     }
 
-    fn start_blit(&mut self, memory: &Region) {
+    fn start_blit(&mut self, memory: &VideoMemory) {
         let word = |index: usize| usize::from(self.graphics[index]) | usize::from(self.graphics[index + 1]) << 8;
         let address = |index: usize| (word(index) | usize::from(self.graphics[index + 2]) << 16) & (SIZE - 1);
         let color = |low: usize| {

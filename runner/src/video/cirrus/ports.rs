@@ -1,7 +1,7 @@
 //! The registers at their ports and in memory. Those of the VGA are the VGA's; the others are kept here.
 
 use super::{AUTOSTART, Cirrus, RESET, START, gr, sr};
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 use crate::video::registers::Registers;
 
 /// Whether a graphics register can be written.
@@ -44,6 +44,16 @@ fn blitter_register(offset: usize) -> Option<usize> {
 }
 
 impl Cirrus {
+    /// The sequencer register that port 3C5h leads to.
+    pub(in crate::video) fn sequencer_index(&self) -> u8 {
+        self.sequencer_index
+    }
+
+    /// The graphics register that port 3CFh leads to.
+    pub(in crate::video) fn graphics_index(&self) -> u8 {
+        self.graphics_index
+    }
+
     /// Reads a byte port; `None` if it is the VGA's.
     pub(in crate::video) fn read_port(&mut self, port: u16, registers: &mut Registers) -> Option<u8> {
         if registers.is_hidden(port) {
@@ -86,7 +96,7 @@ impl Cirrus {
         port: u16,
         value: u8,
         registers: &mut Registers,
-        memory: &Region,
+        memory: &VideoMemory,
     ) -> bool {
         if registers.is_hidden(port) {
             return false;
@@ -180,7 +190,7 @@ impl Cirrus {
         }
     }
 
-    fn write_graphics(&mut self, index: usize, value: u8, memory: &Region) {
+    fn write_graphics(&mut self, index: usize, value: u8, memory: &VideoMemory) {
         let Some(register) = self.graphics.get_mut(index).filter(|_| is_writable(index)) else {
             return;
         };
@@ -206,7 +216,7 @@ impl Cirrus {
     }
 
     /// Writes a byte of the blitter's registers in memory.
-    pub(in crate::video) fn write_blitter(&mut self, offset: usize, value: u8, memory: &Region) {
+    pub(in crate::video) fn write_blitter(&mut self, offset: usize, value: u8, memory: &VideoMemory) {
         if let Some(index) = blitter_register(offset) {
             self.write_graphics(index, value, memory);
         }

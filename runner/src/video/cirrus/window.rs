@@ -1,7 +1,7 @@
 //! How the processor sees video memory: in banks at A0000h, whole behind BAR 0; and the blitter's registers there.
 
 use super::{Cirrus, SIZE, gr, sr};
-use crate::kvm::Region;
+use crate::video::memory::VideoMemory;
 
 impl Cirrus {
     /// Whether video memory is plain memory to the processor.
@@ -46,7 +46,7 @@ impl Cirrus {
     }
 
     /// Reads the window at A0000h.
-    pub(in crate::video) fn read_window(&self, offset: u64, memory: &Region) -> u8 {
+    pub(in crate::video) fn read_window(&self, offset: u64, memory: &VideoMemory) -> u8 {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         match offset {
             0..0x1_0000 => self.in_bank(offset).map_or(0xFF, |address| read(memory, address)),
@@ -62,7 +62,7 @@ impl Cirrus {
     }
 
     /// Writes to the window at A0000h.
-    pub(in crate::video) fn write_window(&mut self, offset: u64, value: u8, memory: &Region) {
+    pub(in crate::video) fn write_window(&mut self, offset: u64, value: u8, memory: &VideoMemory) {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         match offset {
             0..0x1_0000 if self.blitter.waits() => self.feed(value, memory),
@@ -85,7 +85,7 @@ impl Cirrus {
     }
 
     /// Reads the linear window (BAR 0).
-    pub(in crate::video) fn read_linear(&self, offset: u64, memory: &Region) -> u8 {
+    pub(in crate::video) fn read_linear(&self, offset: u64, memory: &VideoMemory) -> u8 {
         let offset = usize::try_from(offset).unwrap_or(0) & (SIZE - 1);
         match self.blitter_at_end(offset) {
             Some(register) => self.read_blitter(register),
@@ -94,7 +94,7 @@ impl Cirrus {
     }
 
     /// Writes to the linear window (BAR 0).
-    pub(in crate::video) fn write_linear(&mut self, offset: u64, value: u8, memory: &Region) {
+    pub(in crate::video) fn write_linear(&mut self, offset: u64, value: u8, memory: &VideoMemory) {
         let offset = usize::try_from(offset).unwrap_or(0) & (SIZE - 1);
         if let Some(register) = self.blitter_at_end(offset) {
             self.write_blitter(register, value, memory);
@@ -106,14 +106,14 @@ impl Cirrus {
     }
 
     /// Takes a byte where only the blitter does.
-    pub(in crate::video) fn write_pixel(&mut self, value: u8, memory: &Region) {
+    pub(in crate::video) fn write_pixel(&mut self, value: u8, memory: &VideoMemory) {
         if self.blitter.waits() {
             self.feed(value, memory);
         }
     }
 
     /// In write modes 4 and 5 a byte is eight pixels of two colours.
-    fn write_pixels(&self, address: usize, value: u8, memory: &Region) {
+    fn write_pixels(&self, address: usize, value: u8, memory: &VideoMemory) {
         let banking = self.graphics[gr::BANKING];
         let mode = self.graphics[gr::MODE] & 7;
         if banking & 4 == 0 || !matches!(mode, 4 | 5) {
@@ -138,7 +138,7 @@ impl Cirrus {
         }
     }
 
-    fn feed(&mut self, value: u8, memory: &Region) {
+    fn feed(&mut self, value: u8, memory: &VideoMemory) {
         self.blitter.take(value, memory, SIZE);
         if !self.blitter.waits() {
             self.end_blit();
@@ -146,7 +146,7 @@ impl Cirrus {
     }
 }
 
-fn read(memory: &Region, address: usize) -> u8 {
+fn read(memory: &VideoMemory, address: usize) -> u8 {
     let mut byte = [0xFF];
     memory.read(address, &mut byte);
     byte[0]
