@@ -121,6 +121,11 @@ impl Vga {
         self.size
     }
 
+    /// Whether a blit waits for what the processor writes to video memory.
+    pub(super) fn waits(&self) -> bool {
+        matches!(&self.extension, Extension::Cirrus(cirrus) if cirrus.waits())
+    }
+
     /// Whether the linear framebuffer is plain memory now.
     pub(super) fn is_linear_plain(&self) -> bool {
         match &self.extension {
@@ -484,8 +489,12 @@ impl MemoryDevice for Vga {
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) {
+        let waited = self.waits() && offset < 0x1_0000;
         for (byte, offset) in data.iter().zip(offset..) {
             self.write_window(offset, *byte);
+            if waited && !self.waits() {
+                break;
+            }
         }
     }
 

@@ -174,8 +174,12 @@ impl PciFunction for Vga {
     fn write_memory(&mut self, bar: usize, offset: u64, data: &[u8]) {
         match bar {
             FRAMEBUFFER | CIRRUS_REGISTERS if matches!(self.extension, Extension::Cirrus(_)) => {
+                let waited = self.waits() && bar == FRAMEBUFFER;
                 for (byte, offset) in data.iter().zip(offset..) {
                     self.write_cirrus(bar, offset, *byte);
+                    if waited && !self.waits() {
+                        break;
+                    }
                 }
             }
             REGISTERS => match (offset, data) {

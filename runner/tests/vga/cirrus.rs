@@ -204,7 +204,11 @@ prop_compose! {
         let whole = |value: u32| value / u32::from(bytes) * u32::from(bytes) + last;
         // A pattern, or bits, that are drawn over while they are read: QEMU reads them again.
         let apart = if mode & 0xC0 != 0 { 30_000 } else { 0 };
-        let places = (whole(places.0), whole(places.1 + apart));
+        let mut places = (whole(places.0), whole(places.1 + apart));
+        if mode & 0x40 != 0 {
+            // QEMU aligns patterns to the largest, and forgets which of their rows is to come first.
+            places.1 &= !0xFF;
+        }
         let low = |value: u16| value.to_le_bytes()[0];
         let high = |value: u16| value.to_le_bytes()[1];
         let place = |base: u8, value: u32| {

@@ -40,8 +40,6 @@ pub(super) struct Order {
     pub(super) skip: u8,
     /// GR34, GR35: the colour that is not drawn.
     pub(super) key: [u8; 2],
-    /// Bits a pixel of the mode that is shown.
-    pub(super) shown_bits: u32,
 }
 
 /// The engine. While it waits for the processor, whatever is written to video memory goes to it.

@@ -73,19 +73,22 @@ impl Work<'_> {
         if !self.target_fits() {
             return;
         }
-        let bytes = match self.order.shown_bits {
-            8 => 64,
-            15 | 16 => 128,
-            _ => 256,
+        let bytes = match (self.order.mode & EXPAND, self.order.pixel_bytes()) {
+            (0, 1) => 64,
+            (0, 2) => 128,
+            (0, _) => 256,
+            _ => 8,
         };
-        // It is aligned to the size that patterns have in the mode that is shown, even if it is larger.
+        // It is aligned to its size; the lowest bits of the address say which row comes first. (QEMU begins with the
+        // first row, and aligns to the size that patterns have in the mode that is shown; drivers go by the chip.)
         let start = self.order.from & !(bytes - 1);
-        let mut pattern = vec![0; 256.min(self.size - start)];
+        let first = self.order.from & 7;
+        let mut pattern = vec![0; bytes];
         self.memory.read(start, &mut pattern);
         if self.order.mode & EXPAND != 0 {
-            self.expand_pattern(&pattern, 0);
+            self.expand_pattern(&pattern, first);
         } else {
-            self.pattern(&pattern, 0);
+            self.pattern(&pattern, first);
         }
     }
 

@@ -16,6 +16,9 @@ mod ports;
 mod raster;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use cursor::Cursor;
 
 use super::registers::{Registers, crtc};
@@ -219,7 +222,6 @@ impl Cirrus {
             foreground: color(1),
             skip: self.graphics[gr::SKIP],
             key: [self.graphics[gr::KEY], self.graphics[gr::KEY + 1]],
-            shown_bits: if self.is_packed() { self.bits() } else { 0 },
         };
         self.graphics[gr::BLT] |= BUSY;
         self.blitter.start(order, memory, SIZE);

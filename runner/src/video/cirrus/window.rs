@@ -105,6 +105,11 @@ impl Cirrus {
         }
     }
 
+    /// Whether a blit waits for pixels from the processor. What an access has beyond the last of them is dropped.
+    pub(in crate::video) fn waits(&self) -> bool {
+        self.blitter.waits()
+    }
+
     /// Takes a byte where only the blitter does.
     pub(in crate::video) fn write_pixel(&mut self, value: u8, memory: &VideoMemory) {
         if self.blitter.waits() {
