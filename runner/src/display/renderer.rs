@@ -52,8 +52,8 @@ impl Renderer {
             let resized = self.resize(width, height);
             let all = new_version || resized;
             let mut damage = self.damage(resized);
-            let changed =
-                |row: u32| all || written.touches(&scene.row_bytes(row)) || cursor_changed && under_cursor(row);
+            let memory_changed = |row: u32| scene.row_memory(row).iter().any(|bytes| written.touches(bytes));
+            let changed = |row: u32| all || memory_changed(row) || cursor_changed && under_cursor(row);
             for rows in strips(height, changed) {
                 if let Some(strip) = scene.draw_rows(rows.clone()) {
                     absorb(&mut self.picture, rows.start, &strip, &mut damage);
@@ -61,7 +61,7 @@ impl Renderer {
             }
             return damage;
         }
-        if !new_version && !scene.planes_bytes().iter().any(|bytes| written.touches(bytes)) {
+        if !new_version && !scene.planes_memory().iter().any(|bytes| written.touches(bytes)) {
             return self.damage(false);
         }
         let frame = scene.snapshot().render();

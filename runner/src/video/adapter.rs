@@ -1,6 +1,7 @@
 //! The adapter: its ports, its window at A0000h, its memory. What two kinds of adapters have beyond a VGA is in [`Extension`].
 
 use super::cirrus::{self, Cirrus};
+use super::layout::Layout;
 use super::memory::VideoMemory;
 use super::planes::{self, Addressing};
 use super::registers::{Registers, crtc, graphics, sequencer};
@@ -148,7 +149,7 @@ impl Vga {
         }
     }
 
-    fn layout(&self) -> Option<vbe::Layout> {
+    fn layout(&self) -> Option<Layout> {
         match &self.extension {
             Extension::Bochs(vbe) => vbe.layout(),
             Extension::Cirrus(cirrus) => cirrus.layout(&self.registers),
@@ -343,14 +344,14 @@ impl Vga {
         if let Some(layout) = self.layout().filter(|_| turned_on) {
             self.set_up_linear_mode(&layout);
             if value & vbe::NO_CLEAR == 0 {
-                self.clear(layout.visible_bytes());
+                self.clear(u64::from(layout.row_bytes) * u64::from(layout.height));
             }
             self.follow_text();
         }
     }
 
     /// A linear mode sets the VGA registers that drivers and the VGA BIOS read back, and the window at A0000h.
-    fn set_up_linear_mode(&mut self, layout: &vbe::Layout) {
+    fn set_up_linear_mode(&mut self, layout: &Layout) {
         let low = |value: u32| value.to_le_bytes()[0];
         let registers = &mut self.registers;
         registers.graphics[graphics::MISC] = registers.graphics[graphics::MISC] & !0x0C | 0x05;
@@ -374,9 +375,9 @@ impl Vga {
         registers.graphics[graphics::MODE] = registers.graphics[graphics::MODE] & !0x60 | shift;
     }
 
-    fn clear(&self, bytes: usize) {
+    fn clear(&self, bytes: u64) {
         let zeros = vec![0; 64 << 10];
-        let end = bytes.min(self.size);
+        let end = usize::try_from(bytes).unwrap_or(self.size).min(self.size);
         for start in (0..end).step_by(zeros.len()) {
             self.memory.write(start, &zeros[..zeros.len().min(end - start)]);
         }

@@ -11,6 +11,7 @@ mod adapter;
 mod cirrus;
 mod edid;
 mod frame;
+mod layout;
 mod memory;
 mod pci;
 mod planes;

@@ -2,8 +2,8 @@
 
 use super::adapter::{PLANES_SIZE, TEXT_SIZE, merge_text};
 use super::cirrus::Cursor;
+use super::layout::Layout;
 use super::registers::Registers;
-use super::vbe::Layout;
 use super::{Frame, Snapshot};
 use crate::kvm::Region;
 use std::ops::Range;
@@ -31,28 +31,35 @@ impl Scene {
 
     /// Copies the memory that the picture depends on.
     pub fn snapshot(&self) -> Snapshot {
-        let memory = match &self.layout {
-            Some(layout) => {
-                let start = usize::try_from(layout.start).unwrap_or(0);
-                let mut memory = vec![0; layout.visible_bytes().min(self.size.saturating_sub(start))];
-                self.memory.read(start, &mut memory);
-                memory
-            }
-            None => {
-                let mut memory = vec![0; PLANES_SIZE];
-                self.memory.read(0, &mut memory);
-                if self.text_in_memory {
-                    let mut text = vec![0; TEXT_SIZE];
-                    self.memory.read(self.size, &mut text);
-                    merge_text(&text, &mut memory);
-                }
-                memory
-            }
-        };
+        match self.layout {
+            Some(layout) => self.rows(layout, 0..layout.height),
+            None => self.with_memory(None, None, self.planes()),
+        }
+    }
+
+    fn planes(&self) -> Vec<u8> {
+        let mut planes = vec![0; PLANES_SIZE];
+        self.memory.read(0, &mut planes);
+        if self.text_in_memory {
+            let mut text = vec![0; TEXT_SIZE];
+            self.memory.read(self.size, &mut text);
+            merge_text(&text, &mut planes);
+        }
+        planes
+    }
+
+    fn rows(&self, layout: Layout, rows: Range<u32>) -> Snapshot {
+        let memory = layout.read(&self.memory, rows.clone());
+        let height = rows.end - rows.start;
+        let cursor = self.cursor.as_ref().map(|cursor| cursor.above(rows.start));
+        self.with_memory(Some(Layout { height, ..layout }), cursor, memory)
+    }
+
+    fn with_memory(&self, layout: Option<Layout>, cursor: Option<Cursor>, memory: Vec<u8>) -> Snapshot {
         Snapshot {
             registers: self.registers.clone(),
-            layout: self.layout,
-            cursor: self.cursor.clone(),
+            layout,
+            cursor,
             dac_8bit: self.dac_8bit,
             memory,
             cursor_shown: true,
@@ -70,16 +77,13 @@ impl Scene {
         self.layout.map(|layout| (layout.width, layout.height))
     }
 
-    /// Where row `row` of a linear mode lies in video memory, in bytes.
-    pub fn row_bytes(&self, row: u32) -> Range<usize> {
-        let Some(layout) = &self.layout else { return 0..0 };
-        let at = |row: u32| u64::from(layout.start) + u64::from(row) * u64::from(layout.row_bytes);
-        let place = |row: u32| usize::try_from(at(row)).unwrap_or(usize::MAX);
-        place(row)..place(row.saturating_add(1))
+    /// Where row `row` of a linear mode lies in video memory, in bytes: one range, or two at the memory's end.
+    pub fn row_memory(&self, row: u32) -> [Range<usize>; 2] {
+        self.layout.map_or([0..0, 0..0], |layout| layout.row(row))
     }
 
     /// Where the memory lies that a picture of any other mode depends on, in bytes.
-    pub fn planes_bytes(&self) -> [Range<usize>; 2] {
+    pub fn planes_memory(&self) -> [Range<usize>; 2] {
         let text = if self.text_in_memory { TEXT_SIZE } else { 0 };
         [0..PLANES_SIZE, self.size..self.size + text]
     }
@@ -91,15 +95,6 @@ impl Scene {
         if rows.is_empty() || rows.end > layout.height {
             return None;
         }
-        let strip = Scene {
-            layout: Some(Layout {
-                height: rows.end - rows.start,
-                start: u32::try_from(self.row_bytes(rows.start).start).ok()?,
-                ..layout
-            }),
-            cursor: self.cursor.as_ref().map(|cursor| cursor.above(rows.start)),
-            ..self.clone()
-        };
-        Some(strip.snapshot().render())
+        Some(self.rows(layout, rows).render())
     }
 }

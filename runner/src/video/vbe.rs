@@ -1,6 +1,8 @@
 //! The Bochs VBE registers (DISPI): an index port and a data port, 16 bits wide, that set linear modes.
 //! Source: the VBE interface description of the Bochs VGA BIOS.
 
+use super::layout::{self, Layout};
+
 /// Register indices.
 pub(super) const ID: u16 = 0;
 pub(super) const XRES: u16 = 1;
@@ -24,8 +26,8 @@ const DAC_8BIT: u16 = 0x20;
 pub(super) const NO_CLEAR: u16 = 0x80;
 
 /// Widest and highest mode offered.
-pub(super) const MAX_WIDTH: u16 = 2560;
-pub(super) const MAX_HEIGHT: u16 = 1600;
+const MAX_WIDTH: u16 = layout::MAX_WIDTH as u16;
+const MAX_HEIGHT: u16 = layout::MAX_HEIGHT as u16;
 
 /// Identities: the oldest interface to the newest.
 const ID_FIRST: u16 = 0xB0C0;
@@ -38,23 +40,6 @@ pub(super) struct Vbe {
     registers: [u16; REGISTERS],
     /// Bytes of video memory.
     memory: u32,
-}
-
-/// A linear mode, checked: every pixel lies in video memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    /// Pixels a row, 8–[`MAX_WIDTH`], a multiple of 8.
-    pub(super) width: u32,
-    /// Rows, 1–[`MAX_HEIGHT`].
-    pub(super) height: u32,
-    /// 4, 8, 15, 16, 24 or 32.
-    pub(super) bits: u32,
-    /// Distance of two rows in bytes; in a 4-bit mode over all four planes.
-    pub(super) row_bytes: u32,
-    /// Where the first visible pixel is, in bytes of video memory.
-    pub(super) start: u32,
-    /// Rows that fit in video memory.
-    pub(super) virtual_height: u32,
 }
 
 impl Vbe {
@@ -112,8 +97,8 @@ impl Vbe {
         }
         match (index, self.layout()) {
             // While a mode is on, these tell what is really there.
-            (VIRT_WIDTH, Some(layout)) => low(layout.virtual_width()),
-            (VIRT_HEIGHT, Some(layout)) => low(layout.virtual_height),
+            (VIRT_WIDTH, Some(layout)) => low(virtual_width(&layout)),
+            (VIRT_HEIGHT, Some(layout)) => low(self.memory / layout.row_bytes),
             _ => self.register(index),
         }
     }
@@ -184,22 +169,18 @@ impl Vbe {
             bits,
             row_bytes,
             start: y * row_bytes + x_bytes,
-            virtual_height,
+            repeat: 1,
+            split: u32::MAX,
+            memory: self.memory,
         })
     }
 }
 
-impl Layout {
-    fn virtual_width(&self) -> u32 {
-        match self.bits {
-            4 => self.row_bytes * 2,
-            bits => self.row_bytes / bits.div_ceil(8),
-        }
-    }
-
-    /// Bytes of the visible picture from `start` on.
-    pub(super) fn visible_bytes(&self) -> usize {
-        usize::try_from(self.row_bytes).unwrap_or(0) * usize::try_from(self.height).unwrap_or(0)
+/// Pixels between two rows.
+fn virtual_width(layout: &Layout) -> u32 {
+    match layout.bits {
+        4 => layout.row_bytes * 2,
+        bits => layout.row_bytes / bits.div_ceil(8),
     }
 }
 

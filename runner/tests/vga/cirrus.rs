@@ -8,12 +8,12 @@ use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
 
 impl Pair {
-    fn sequencer(&mut self, index: u8, value: u8) {
+    pub(crate) fn sequencer(&mut self, index: u8, value: u8) {
         self.out8(0x3C4, index);
         self.out8(0x3C5, value);
     }
 
-    fn graphics(&mut self, index: u8, value: u8) {
+    pub(crate) fn graphics(&mut self, index: u8, value: u8) {
         self.out8(0x3CE, index);
         self.out8(0x3CF, value);
     }
@@ -28,7 +28,7 @@ impl Pair {
     }
 
     /// Packed pixels, 640x480, as the VGA BIOS sets them.
-    fn packed(&mut self, bits: u16) {
+    pub(crate) fn packed(&mut self, bits: u16) {
         self.set_mode_keeping_memory(&modes::PLANAR_640X480);
         self.sequencer(0x04, 0x0E);
         self.sequencer(0x06, 0x12);

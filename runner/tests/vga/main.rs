@@ -3,6 +3,7 @@
 //! (Debian package: qemu-system-x86.)
 
 mod cirrus;
+mod cirrus_pictures;
 mod modes;
 mod pair;
 

@@ -21,8 +21,8 @@ mod tests;
 
 pub(crate) use cursor::Cursor;
 
+use super::layout::{Layout, MAX_HEIGHT, MAX_WIDTH};
 use super::registers::{Registers, crtc};
-use super::vbe::{Layout, MAX_HEIGHT};
 use crate::video::memory::VideoMemory;
 use blitter::{Blitter, Order};
 
@@ -160,18 +160,16 @@ impl Cirrus {
             | u32::from(extended & 0x01) << 16
             | u32::from(extended & 0x0C) << 15
             | u32::from(self.crtc[cr::OVERLAY] & 0x80) << 12;
-        let memory = u32::try_from(SIZE).unwrap_or(u32::MAX);
-        let row_bytes = pitch.max(width * bits.div_ceil(8));
-        let start = (start * 4) & (memory - 1);
+        let max_scan = u32::from(registers.crtc[crtc::MAX_SCAN]);
         Some(Layout {
-            width,
-            height: rows
-                .clamp(1, u32::from(MAX_HEIGHT))
-                .min(((memory - start) / row_bytes).max(1)),
+            width: width.min(MAX_WIDTH),
+            height: rows.min(MAX_HEIGHT),
             bits,
-            row_bytes,
-            start,
-            virtual_height: memory / row_bytes,
+            row_bytes: pitch,
+            start: start * 4,
+            repeat: ((max_scan & 0x1F) + 1) << (max_scan >> 7),
+            split: registers.line_compare(),
+            memory: u32::try_from(SIZE).unwrap_or(u32::MAX),
         })
     }
 

@@ -2,9 +2,9 @@
 
 use super::Snapshot;
 use crate::video::Frame;
-use crate::video::vbe::Layout;
+use crate::video::layout::Layout;
 
-/// Draws the mode; the snapshot's memory begins with its first row.
+/// Draws the mode.
 pub(super) fn render(snapshot: &Snapshot, layout: &Layout) -> Frame {
     let palette = snapshot.palette256();
     let pixel_bytes = usize::try_from(layout.bits.div_ceil(8)).unwrap_or(4).max(1);
@@ -23,9 +23,7 @@ pub(super) fn render(snapshot: &Snapshot, layout: &Layout) -> Frame {
     };
     let mut frame = Frame::black(layout.width, layout.height);
     let width = usize::try_from(layout.width).unwrap_or(1).max(1);
-    let memory_rows = snapshot
-        .memory
-        .chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
+    let memory_rows = snapshot.memory.chunks(layout.pixel_bytes().max(1));
     for (row, bytes) in frame.pixels.chunks_exact_mut(width).zip(memory_rows) {
         if layout.bits == 32 {
             // The usual case by far.

@@ -6,12 +6,9 @@ mod text;
 
 use super::Frame;
 use super::cirrus::Cursor;
+use super::layout::{Layout, MAX_HEIGHT, MAX_WIDTH};
 use super::registers::{Registers, attribute};
-use super::vbe::Layout;
 
-/// Largest picture made, whatever the registers say.
-const MAX_WIDTH: u32 = super::vbe::MAX_WIDTH as u32;
-const MAX_HEIGHT: u32 = super::vbe::MAX_HEIGHT as u32;
 /// Size of the picture while the registers describe none, as before the firmware has set a mode.
 const NO_MODE: (u32, u32) = (720, 400);
 
@@ -24,7 +21,7 @@ pub struct Snapshot {
     /// The hardware cursor over a linear mode.
     pub(super) cursor: Option<Cursor>,
     pub(super) dac_8bit: bool,
-    /// In a linear mode the visible bytes; else the first 256 KiB, the planes interleaved.
+    /// In a linear mode the pixels, one row behind the other; else the first 256 KiB, the planes interleaved.
     pub(super) memory: Vec<u8>,
     /// The blinking cursor is in its visible phase.
     pub cursor_shown: bool,

@@ -2,8 +2,8 @@
 
 use super::Snapshot;
 use crate::video::Frame;
+use crate::video::layout::Layout;
 use crate::video::registers::{Registers, attribute, crtc, graphics, sequencer};
-use crate::video::vbe::Layout;
 
 /// How the planes are shifted out to pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +88,12 @@ pub(super) fn render(snapshot: &Snapshot, width: u32, height: u32) -> Frame {
     frame
 }
 
-/// Draws a 16-colour mode of the VBE registers; the snapshot's memory begins with its first row.
+/// Draws a 16-colour mode of the VBE registers.
 pub(super) fn render_linear(snapshot: &Snapshot, layout: &Layout) -> Frame {
     let painter = Painter::new(snapshot, Shift::Planes, false);
     let mut frame = Frame::black(layout.width, layout.height);
     let width = usize::try_from(layout.width).unwrap_or(1).max(1);
-    let memory_rows = snapshot
-        .memory
-        .chunks(usize::try_from(layout.row_bytes).unwrap_or(1).max(1));
+    let memory_rows = snapshot.memory.chunks(layout.pixel_bytes().max(1));
     for (row, bytes) in frame.pixels.chunks_exact_mut(width).zip(memory_rows) {
         for (pixels, planes) in row.chunks_mut(8).zip(bytes.chunks_exact(4)) {
             let planes = planes.try_into().unwrap_or([0; 4]);
