@@ -58,7 +58,7 @@ impl Shown {
     /// With another keyboard layout in the guest.
     fn boot_with(sector: &str, password: Option<&str>, layout: &str) -> Self {
         Self::boot_as(sector, password, |config| {
-            config.keyboard = Layout::named(layout).unwrap()
+            config.keyboard = Layout::named(layout).unwrap();
         })
     }
 

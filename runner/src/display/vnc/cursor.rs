@@ -1,5 +1,5 @@
 //! The pointer that clients draw by themselves (RFC 6143, section 7.8.1): none where the guest draws its own at the
-//! same place, an arrow where it does not. The adapter has no pointer of its own, so these are all.
+//! same place, an arrow where it does not. A card's hardware cursor is part of the picture, so these are all.
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use super::messages::{encoding, rect_header};
