@@ -182,7 +182,7 @@ mod tests {
             out(&mut card, &[(0x3C4, 0x0107), (0x3CE, 0x0506), (0x3CE, 0x4005), (0x3D4, 0x1F01), (0x3D4, 0x4013), (0x3D4, 0x3F12)]);
             PortDevice::write(&mut card, 0x3C0, 1, 0x20);
             for part in 0..3 * 256 {
-                PortDevice::write(&mut card, 0x3C9, 1, part * 5 / 3 & 0x3F);
+                PortDevice::write(&mut card, 0x3C9, 1, (part * 5 / 3) & 0x3F);
             }
             let mut renderer = Renderer::new();
             let mut before = Frame::black(0, 0);
