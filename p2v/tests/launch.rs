@@ -102,6 +102,25 @@ fn wait_for_line(path: &Path, text: &str) -> String {
 }
 
 #[test]
+fn the_graphics_card_is_the_one_in_machine_toml_or_the_one_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let toml = machine.join("machine.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    assert!(text.contains("graphics = \"vga\""), "{text}");
+    fs::write(&toml, text.replace("graphics = \"vga\"", "graphics = \"cirrus\"")).unwrap();
+    for (more, card) in [(&[][..], "id=1013:00b8"), (&["--graphics", "vga"], "id=1234:1111")] {
+        let log = folder.path().join(card);
+        let mut options = vec!["--firmware-log", log.to_str().unwrap()];
+        options.extend(more);
+        let running = launch(&machine, &options);
+        wait_for_line(&log, card);
+        wait_for_line(&log, "Start SeaVGABIOS");
+        ends(running, &machine);
+    }
+}
+
+#[test]
 fn remote_screens_are_offered_where_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let machine = machine(folder.path());
