@@ -65,6 +65,87 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The writer ends at any moment, more than once: what was safe then is kept, and what came after is written again.
+    #[test]
+    fn an_unfinished_image_is_gone_on_with(
+        cluster_bits in prop::sample::select(vec![9u32, 12, 16, 18]),
+        compression in prop::sample::select(vec![Compression::None, Compression::Zlib, Compression::Zstd(1)]),
+        pieces in prop::collection::vec((0u8..4, 1usize..400_000), 1..24),
+        seed: u64,
+        ends in prop::collection::vec((0u64..100, 0u64..40), 1..4),
+        finish_first: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = content(&pieces, seed);
+        let (raw, image) = (folder.path().join("disk.raw"), folder.path().join("disk.qcow2"));
+        std::fs::write(&raw, &disk).unwrap();
+        let options = options(disk.len() as u64, cluster_bits, compression);
+        let size = 1usize << cluster_bits;
+        let clusters = disk.len().div_ceil(size) as u64;
+        let append = |writer: &mut Writer, number: u64| {
+            let start = number as usize * size;
+            let mut cluster = disk[start..disk.len().min(start + size)].to_vec();
+            cluster.resize(size, 0);
+            let encoded = writer.encoder().unwrap().encode(&cluster).unwrap();
+            writer.append(number, &encoded).unwrap().map(|entry| (number, entry))
+        };
+        let mut writer = Writer::create(&image, options).unwrap();
+        let (mut known, mut next) = (Vec::new(), 0);
+        for (safe, lost) in ends {
+            let end = (next + clusters * safe / 100).min(clusters);
+            known.extend((next..end).filter_map(|number| append(&mut writer, number)));
+            next = end;
+            let length = writer.flush().unwrap();
+            (next..(next + lost).min(clusters)).for_each(|number| { append(&mut writer, number); });
+            if finish_first && next == clusters {
+                writer.finish().unwrap();
+            } else {
+                drop(writer);
+            }
+            writer = Writer::resume(&image, options, length, known.iter().copied().map(Ok)).unwrap();
+        }
+        (next..clusters).for_each(|number| { append(&mut writer, number); });
+        let summary = writer.finish().unwrap();
+        prop_assert_eq!(summary.file_size, std::fs::metadata(&image).unwrap().len());
+        check_clean(&image);
+        compare(&image, &raw);
+    }
+}
+
+#[test]
+fn a_list_of_clusters_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.qcow2");
+    let options = options(1 << 20, 16, Compression::Zstd(1));
+    let mut writer = Writer::create(&image, options).unwrap();
+    let encoded = writer.encoder().unwrap().encode(&[7; 1 << 16]).unwrap();
+    let entry = writer.append(3, &encoded).unwrap().unwrap();
+    let length = writer.flush().unwrap();
+    drop(writer);
+    let resume = |length, clusters: &[(u64, u64)]| {
+        Writer::resume(&image, options, length, clusters.iter().copied().map(Ok)).map(drop)
+    };
+    resume(length, &[(3, entry)]).unwrap();
+    for clusters in [
+        &[(3, entry), (3, entry)][..],
+        &[(16, entry)],
+        &[(3, 0)],
+        &[(3, 1)],
+        &[(3, 1 << 62)],
+        &[(3, entry + (1 << 30))],
+        &[(3, u64::MAX)],
+    ] {
+        assert!(
+            matches!(resume(length, clusters), Err(Qcow2Error::Io { .. })),
+            "{clusters:x?}"
+        );
+    }
+    assert!(matches!(resume(length + 1, &[(3, entry)]), Err(Qcow2Error::Io { .. })));
+}
+
 #[test]
 fn zeros_take_no_space_and_a_huge_disk_little_memory() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Clusters made ready for the image: the work that runs on every core.
 
 use super::Qcow2Error;
+use super::header::MAX_CLUSTER_BITS;
 use flate2::{Compress, FlushCompress, Status};
 use std::io;
 use std::path::PathBuf;
@@ -53,8 +54,9 @@ pub struct ClusterEncoder {
 }
 
 impl ClusterEncoder {
-    /// An encoder for the image at `path` with `cluster_size` bytes a cluster.
-    pub(super) fn new(path: PathBuf, cluster_size: usize, compression: Compression) -> Result<Self, Qcow2Error> {
+    /// An encoder for the image at `path` (for errors only) with 2^`cluster_bits` bytes a cluster.
+    pub fn new(path: PathBuf, cluster_bits: u32, compression: Compression) -> Result<Self, Qcow2Error> {
+        let cluster_size = 1usize << cluster_bits.min(MAX_CLUSTER_BITS);
         let codec = match compression {
             Compression::None => Codec::None,
             Compression::Zlib => Codec::Zlib(Compress::new_with_window_bits(
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     fn encoder(compression: Compression) -> ClusterEncoder {
-        ClusterEncoder::new(PathBuf::from("test.qcow2"), 4096, compression).unwrap()
+        ClusterEncoder::new(PathBuf::from("test.qcow2"), 12, compression).unwrap()
     }
 
     #[test]

@@ -10,6 +10,8 @@ const V2_LENGTH: usize = 72;
 const V3_LENGTH: u32 = 112;
 /// Length of the shortest header of version 3.
 const V3_MIN_LENGTH: u32 = 104;
+/// Clusters have at most 2^21 bytes.
+pub(super) const MAX_CLUSTER_BITS: u32 = 21;
 /// QEMU refuses an L1 table of more bytes than this.
 pub(super) const MAX_L1_BYTES: u64 = 32 << 20;
 /// QEMU refuses a refcount table of more bytes than this.
@@ -121,7 +123,7 @@ impl Header {
             return unsupported(format!("qcow2 version {version}"));
         }
         let cluster_bits = be32(bytes, 20)?;
-        if !(9..=21).contains(&cluster_bits) {
+        if !(9..=MAX_CLUSTER_BITS).contains(&cluster_bits) {
             return invalid(format!("cluster_bits is {cluster_bits}, not 9 to 21"));
         }
         match be32(bytes, 32)? {

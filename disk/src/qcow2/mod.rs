@@ -2,7 +2,7 @@
 //!
 //! Source: QEMU's `docs/interop/qcow2.txt`.
 //!
-//! * Writing: [`encoder`] (all cores) → [`writer`] → [`space`] and [`tables`] → [`output`].
+//! * Writing: [`encoder`] (all cores) → [`writer`] → [`packed`], [`space`] and [`tables`] → [`output`].
 //! * Reading: [`reader`] → each [`layer`] of the chain that [`backing`] opened → [`cache`] or [`decompress`].
 //! * Running machine: [`overlay`] in its [`overlay_file`], on top of a [`reader`].
 
@@ -18,6 +18,7 @@ mod lock;
 mod output;
 mod overlay;
 mod overlay_file;
+mod packed;
 mod reader;
 mod space;
 mod tables;

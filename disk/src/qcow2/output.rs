@@ -3,6 +3,7 @@
 use super::Qcow2Error;
 use super::lock::LockedFile;
 use rustix::fs::Advice;
+use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
@@ -54,6 +55,16 @@ impl Output {
     /// Reads back what was written at `offset`.
     pub(super) fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), Qcow2Error> {
         self.file.read_exact_at(buf, offset).map_err(|e| self.error(e))
+    }
+
+    /// Another handle of the file.
+    pub(super) fn clone_file(&self) -> Result<File, Qcow2Error> {
+        self.file.try_clone().map_err(|e| self.error(e))
+    }
+
+    /// How many bytes the file has.
+    pub(super) fn len(&self) -> Result<u64, Qcow2Error> {
+        Ok(self.file.metadata().map_err(|e| self.error(e))?.len())
     }
 
     /// Sets the file's length and waits until everything is on the disk.

@@ -22,10 +22,15 @@ pub(super) struct Space {
 impl Space {
     /// A file in which only the header's cluster is taken.
     pub(super) fn new(out: &mut Output, cluster_bits: u32) -> Result<Self, Qcow2Error> {
+        Space::resumed(out, cluster_bits, 0)
+    }
+
+    /// A file of which the first `length` bytes were handed out before; nothing but the header refers to them yet.
+    pub(super) fn resumed(out: &mut Output, cluster_bits: u32, length: u64) -> Result<Self, Qcow2Error> {
         let mut space = Space {
             counts: Tables::new(1 << cluster_bits, MEMORY),
             cluster_bits,
-            end: 1,
+            end: length.div_ceil(1 << cluster_bits).max(1),
         };
         space.refer(out, 0)?;
         Ok(space)

@@ -6,6 +6,7 @@ use super::entry::{self, L2Entry};
 use super::header::{CompressionType, Header, MAX_L1_BYTES};
 use super::lock::LockedFile;
 use super::output::{Output, Run};
+use super::packed::PackedArea;
 use super::space::Space;
 use super::tables::Tables;
 use std::fs::File;
@@ -14,10 +15,6 @@ use std::path::Path;
 
 /// Memory for L2 tables. One of 64 KiB maps 512 MiB of the disk.
 const L2_MEMORY: usize = 32 << 20;
-/// Compressed data is packed into areas of this many bytes, between which plain clusters and tables may lie.
-const PACKED_AREA: u64 = 1 << 20;
-/// A cluster of the file takes no more pieces of compressed data than its reference count can tell.
-const MOST_PIECES: u32 = u16::MAX as u32 - 1;
 
 /// Cluster size of captures as a power of two; measured, see docs/specification.md.
 pub const DEFAULT_CLUSTER_BITS: u32 = 18;
@@ -33,6 +30,15 @@ pub struct WriterOptions {
     pub cluster_bits: u32,
     /// How clusters are compressed.
     pub compression: Compression,
+}
+
+impl WriterOptions {
+    fn whole_sectors(self) -> Self {
+        WriterOptions {
+            virtual_size: self.virtual_size.checked_next_multiple_of(512).unwrap_or(u64::MAX),
+            ..self
+        }
+    }
 }
 
 /// What a finished image holds.
@@ -65,10 +71,7 @@ pub struct Writer {
 impl Writer {
     /// Creates `path`, which must not exist, and locks it.
     pub fn create(path: &Path, options: WriterOptions) -> Result<Self, Qcow2Error> {
-        let options = WriterOptions {
-            virtual_size: options.virtual_size.checked_next_multiple_of(512).unwrap_or(u64::MAX),
-            ..options
-        };
+        let options = options.whole_sectors();
         check(path, options)?;
         let file = File::options()
             .read(true)
@@ -90,6 +93,91 @@ impl Writer {
         })
     }
 
+    /// Goes on with an image that an earlier writer left unfinished: `path` holds what `clusters` say, numbers and what
+    /// [`append`](Writer::append) gave for them, in the first `length` bytes. What lies behind is cut off.
+    ///
+    /// The earlier writer's tables are not looked for: they are made again, and where they were stays unused.
+    pub fn resume(
+        path: &Path,
+        options: WriterOptions,
+        length: u64,
+        clusters: impl IntoIterator<Item = Result<(u64, u64), Qcow2Error>>,
+    ) -> Result<Self, Qcow2Error> {
+        let options = options.whole_sectors();
+        check(path, options)?;
+        let failed = |e| Qcow2Error::io(path, e);
+        let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+        let file = LockedFile::exclusive(file, path)?;
+        let there = file.metadata().map_err(failed)?.len();
+        if there < length {
+            let message = format!("it has {there} bytes of the {length} that were safe on the disk before");
+            return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
+        }
+        file.set_len(length).map_err(failed)?;
+        let mut out = Output::new(file, path);
+        // It may have been finished and not been put to use: its header speaks of tables that are gone.
+        out.write(0, &[0; 512][..512.min(usize::try_from(length).unwrap_or(512))])?;
+        let space = Space::resumed(&mut out, options.cluster_bits, length)?;
+        let mut writer = Writer {
+            out,
+            options,
+            space,
+            l2: Tables::new(1 << options.cluster_bits, L2_MEMORY),
+            packed: PackedArea::default(),
+            plain: Run::default(),
+            compressed_clusters: 0,
+            plain_clusters: 0,
+        };
+        for cluster in clusters {
+            let (cluster, entry) = cluster?;
+            writer.restore(cluster, entry, length)?;
+        }
+        Ok(writer)
+    }
+
+    /// Enters a cluster that is in the file already.
+    fn restore(&mut self, cluster: u64, entry: u64, length: u64) -> Result<(), Qcow2Error> {
+        let size = self.cluster_size();
+        let (start, end) = match L2Entry::decode(entry, self.options.cluster_bits, true) {
+            L2Entry::Plain(offset) => {
+                self.plain_clusters += 1;
+                (offset, offset.saturating_add(size))
+            }
+            L2Entry::Compressed { offset, max_len } => {
+                self.compressed_clusters += 1;
+                (offset, offset.saturating_add(max_len))
+            }
+            L2Entry::Unallocated | L2Entry::Zero => {
+                return Err(self.misuse(format!("cluster {cluster} is in no place of the file")));
+            }
+        };
+        // The length is rounded up to whole sectors of 512 bytes, and the last ones may not be full.
+        let inside = start >= size && end <= length.saturating_add(511);
+        if cluster >= self.options.virtual_size.div_ceil(size) || !inside {
+            return Err(self.misuse(format!("cluster {cluster} lies outside of what was written")));
+        }
+        let slot = self.free_slot(cluster)?;
+        let mut referred = start & !(size - 1);
+        while referred < end.min(length) {
+            self.space.refer(&mut self.out, referred)?;
+            referred += size;
+        }
+        self.l2.set(&mut self.out, slot.0, slot.1, &entry.to_be_bytes())
+    }
+
+    /// Hands everything that was appended to the system; the length of the file in bytes. Once the file was synced,
+    /// [`resume`](Writer::resume) can go on from there.
+    pub fn flush(&mut self) -> Result<u64, Qcow2Error> {
+        self.plain.flush(&mut self.out)?;
+        self.packed.flush(&mut self.out)?;
+        self.out.len()
+    }
+
+    /// The file, for syncing it in another thread.
+    pub fn file(&self) -> Result<File, Qcow2Error> {
+        self.out.clone_file()
+    }
+
     /// The image file's path.
     pub fn path(&self) -> &Path {
         self.out.path()
@@ -104,18 +192,20 @@ impl Writer {
     pub fn encoder(&self) -> Result<ClusterEncoder, Qcow2Error> {
         ClusterEncoder::new(
             self.out.path().to_owned(),
-            1 << self.options.cluster_bits,
+            self.options.cluster_bits,
             self.options.compression,
         )
     }
 
     /// Appends the contents of guest cluster number `cluster` (virtual offset / cluster size). Each at most once.
-    pub fn append(&mut self, cluster: u64, data: &EncodedCluster) -> Result<(), Qcow2Error> {
+    ///
+    /// The answer is where it is, as an L2 entry; none for zeros, which are nowhere.
+    pub fn append(&mut self, cluster: u64, data: &EncodedCluster) -> Result<Option<u64>, Qcow2Error> {
         if cluster >= self.options.virtual_size.div_ceil(self.cluster_size()) {
             return Err(self.misuse(format!("cluster {cluster} lies past the end of the disk")));
         }
         let data_len = match data {
-            EncodedCluster::Zero => return Ok(()),
+            EncodedCluster::Zero => return Ok(None),
             EncodedCluster::Compressed(data) | EncodedCluster::Plain(data) => data.len() as u64,
         };
         let compressed = matches!(data, EncodedCluster::Compressed(_));
@@ -124,7 +214,7 @@ impl Writer {
         }
         let slot = self.free_slot(cluster)?;
         let entry = match data {
-            EncodedCluster::Zero => return Ok(()),
+            EncodedCluster::Zero => return Ok(None),
             EncodedCluster::Plain(data) => {
                 let offset = self.space.allocate(&mut self.out, 1)?;
                 self.plain.push(&mut self.out, offset, data)?;
@@ -138,7 +228,8 @@ impl Writer {
                     .ok_or_else(|| self.misuse("the image file has become too large for its cluster size".into()))?
             }
         };
-        self.l2.set(&mut self.out, slot.0, slot.1, &entry.to_be_bytes())
+        self.l2.set(&mut self.out, slot.0, slot.1, &entry.to_be_bytes())?;
+        Ok(Some(entry))
     }
 
     /// Writes tables and header and syncs the file: now it is an image. Renaming it and syncing its folder is the
@@ -192,56 +283,6 @@ impl Writer {
 
     fn misuse(&self, message: String) -> Qcow2Error {
         self.out.error(io::Error::new(io::ErrorKind::InvalidInput, message))
-    }
-}
-
-/// Where compressed clusters go, one right behind the other.
-#[derive(Default)]
-struct PackedArea {
-    run: Run,
-    /// Where the next byte goes.
-    at: u64,
-    /// Where the area ends.
-    end: u64,
-    /// Pieces in the cluster of the file that `at` is in.
-    pieces: u32,
-}
-
-impl PackedArea {
-    /// Stores `data`; its offset in bytes.
-    fn push(&mut self, out: &mut Output, space: &mut Space, data: &[u8]) -> Result<u64, Qcow2Error> {
-        let cluster_size = 1u64 << space.cluster_bits();
-        if self.pieces >= MOST_PIECES {
-            self.at = self.at.next_multiple_of(cluster_size).min(self.end);
-        }
-        let len = data.len() as u64;
-        if self.at + len > self.end {
-            let grown = space.reserve((PACKED_AREA >> space.cluster_bits()).max(2));
-            // If nothing was put behind the area, the data goes across the border; else what is left of it is lost.
-            if grown != self.end {
-                self.at = grown;
-            }
-            self.end = space.end();
-        }
-        let offset = self.at;
-        self.run.push(out, offset, data)?;
-        self.at += len;
-        let last = (self.at - 1) & !(cluster_size - 1);
-        let mut referred = offset & !(cluster_size - 1);
-        while referred <= last {
-            self.pieces = space.refer(out, referred)?.into();
-            referred += cluster_size;
-        }
-        Ok(offset)
-    }
-
-    /// Writes what is left, and gives back the room that was not used if the file ends there.
-    fn finish(&mut self, out: &mut Output, space: &mut Space) -> Result<(), Qcow2Error> {
-        self.run.flush(out)?;
-        if self.end == space.end() && self.end > 0 {
-            space.give_back(self.at.next_multiple_of(1 << space.cluster_bits()));
-        }
-        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::io::ReadAt;
 use serde::Serialize;
 use signature::Signature;
 use std::io;
+use std::ops::Range;
 
 pub use bitlocker::{BitLocker, Protector, bitlocker};
 pub(crate) use fat::chain as fat_chain;
@@ -66,6 +67,10 @@ pub struct Volume {
 
 /// A boot sector, a superblock or a page of swap space fits into this many bytes.
 const MIN_SIZE: u64 = 4096;
+
+/// How much of a volume's start is a mark, in bytes: ext's superblock, FAT's sector of free counts, all of XFS' and btrfs'
+/// first superblocks lie there.
+const MARK: u64 = 68 << 10;
 
 impl Volume {
     /// A volume of `size` bytes that is copied whole.
@@ -129,6 +134,20 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
             whole
         }
     })
+}
+
+/// Places of `volume`, in bytes, that nobody can mount for writing without changing one of them: superblocks with their
+/// times, the sector of free counts, the log. They tell whether a disk is still as it was.
+pub fn marks<D: ReadAt + ?Sized>(volume: &D, kind: VolumeKind) -> Vec<Range<u64>> {
+    let size = volume.size();
+    let mut marks = vec![0..MARK];
+    if kind == VolumeKind::Ntfs
+        && let Ok(Some(log)) = ntfs::log_start(volume)
+    {
+        marks.push(log);
+    }
+    let inside = marks.into_iter().map(|mark| mark.start.min(size)..mark.end.min(size));
+    inside.filter(|mark| !mark.is_empty()).collect()
 }
 
 /// The name of what is on `volume`, from its signature alone; `None` if nothing is known.

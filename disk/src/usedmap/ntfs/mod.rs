@@ -18,6 +18,7 @@ use boot::Boot;
 use files::{Checked, Data, Files};
 use record::{Attribute, Run, VOLUME_INFORMATION, VOLUME_NAME, Value};
 use std::io;
+use std::ops::Range;
 
 /// Why a volume is copied whole.
 type Refusal = &'static str;
@@ -60,6 +61,26 @@ pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
         Err(why) => volume.copy_whole(size, format!("{why}: copied whole")),
     }
     Ok(volume)
+}
+
+/// The start of the log, in bytes of the volume: Windows writes there whenever it mounts the volume. `None` if it cannot
+/// be found.
+pub(super) fn log_start<D: ReadAt + ?Sized>(device: &D) -> io::Result<Option<Range<u64>>> {
+    let mut sector = [0; boot::SIZE];
+    device.read_at(0, &mut sector)?;
+    let Ok(boot) = boot::parse(&sector, device.size()) else {
+        return Ok(None);
+    };
+    let Ok(files) = Files::open(device, &boot)? else {
+        return Ok(None);
+    };
+    let Ok(Data::Runs { runs, .. }) = files.data(LOG)? else {
+        return Ok(None);
+    };
+    let first = runs.first().and_then(|run| run.cluster);
+    let start = first.and_then(|cluster| cluster.checked_mul(boot.cluster_size));
+    let len = u64::try_from(log::START).unwrap_or(u64::MAX);
+    Ok(start.and_then(|start| Some(start..start.checked_add(len)?)))
 }
 
 /// Whether Windows left an NTFS volume in order.
