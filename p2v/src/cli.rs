@@ -178,7 +178,7 @@ pub(crate) enum CompressionName {
 pub(crate) struct CaptureArgs {
     /// The disk (/dev/sda) or image file to copy; it is only ever read
     pub(crate) source: PathBuf,
-    /// The machine folder to make; it must not exist yet, or be empty [default: a new one in the library]
+    /// The machine folder to make, new or empty, or one whose capture was not finished [default: a new one in the library]
     #[arg(short, long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
     /// The machine's name [default: the folder's name; in the library the system's host name, or the disk's model]
@@ -202,6 +202,9 @@ pub(crate) struct CaptureArgs {
     /// The map of GNU ddrescue, if SOURCE is an image that it rescued: what it could not read is lost, not zeros
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
+    /// Throw away an unfinished capture of the same name, and start anew, instead of going on with it
+    #[arg(long)]
+    pub(crate) restart: bool,
     /// Start although the target has far too little room
     #[arg(long)]
     pub(crate) ignore_free_space: bool,

@@ -127,10 +127,24 @@ impl Failure {
 
     /// A signal asked to stop.
     pub(crate) fn interrupted(exit: Exit) -> Self {
-        Failure::new(
-            exit,
-            "interrupted; the unfinished files were removed, the source is untouched",
-        )
+        Failure::new(exit, "interrupted; the source is untouched")
+    }
+
+    /// It ended a capture to `folder`, of which something stayed there, or nothing.
+    pub(crate) fn of_capture(mut self, folder: &Path, stays: bool) -> Self {
+        let now = if stays {
+            let folder = crate::machine::library::word(folder);
+            format!(
+                "What was copied so far stays: the same command goes on from there. `p2v remove {folder}` throws it away."
+            )
+        } else {
+            "Nothing of it stays behind.".to_owned()
+        };
+        self.advice = Some(match self.advice {
+            Some(advice) => format!("{advice}\n{now}"),
+            None => now,
+        });
+        self
     }
 }
 

@@ -101,7 +101,7 @@ impl Writer {
         path: &Path,
         options: WriterOptions,
         length: u64,
-        clusters: impl IntoIterator<Item = Result<(u64, u64), Qcow2Error>>,
+        clusters: impl IntoIterator<Item = io::Result<(u64, u64)>>,
     ) -> Result<Self, Qcow2Error> {
         let options = options.whole_sectors();
         check(path, options)?;
@@ -129,7 +129,7 @@ impl Writer {
             plain_clusters: 0,
         };
         for cluster in clusters {
-            let (cluster, entry) = cluster?;
+            let (cluster, entry) = cluster.map_err(failed)?;
             writer.restore(cluster, entry, length)?;
         }
         Ok(writer)
@@ -181,6 +181,11 @@ impl Writer {
     /// The image file's path.
     pub fn path(&self) -> &Path {
         self.out.path()
+    }
+
+    /// What it was made with.
+    pub fn options(&self) -> WriterOptions {
+        self.options
     }
 
     /// Cluster size in bytes.

@@ -102,32 +102,13 @@ impl Checksums {
     }
 }
 
-/// Puts chunks that were read late into the list at `path`, which is written again at `to`.
-pub(crate) fn add_late(path: &Path, to: &Path, late: &[(u64, Hash)]) -> Result<usize> {
-    let mut checksums = Checksums::load(path)?;
-    checksums.sums.extend_from_slice(late);
-    checksums.sums.sort_unstable_by_key(|(index, _)| *index);
-    let write = || -> io::Result<usize> {
-        let file = std::fs::File::create_new(to)?;
-        let mut writer = ChecksumWriter::new(io::BufWriter::new(file), checksums.size)?;
-        for (index, hash) in &checksums.sums {
-            writer.push(*index, *hash)?;
-        }
-        let count = writer.count();
-        writer.finish()?.get_ref().sync_all()?;
-        std::fs::rename(to, path)?;
-        Ok(count)
-    };
-    write().map_err(|error| Failure::target_write(to, &error))
-}
-
-/// Writes the file line by line while the capture goes on: a full list for a large disk would not fit the memory
+/// Writes the file line by line: a full list for a large disk would not fit the memory
 /// that a capture may take.
 pub(crate) struct ChecksumWriter<W: Write> {
     out: W,
     above: Hasher,
     size: u64,
-    count: usize,
+    count: u64,
 }
 
 impl<W: Write> ChecksumWriter<W> {
@@ -151,7 +132,7 @@ impl<W: Write> ChecksumWriter<W> {
     }
 
     /// How many chunks were added.
-    pub(crate) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
@@ -196,7 +177,7 @@ mod tests {
         for (index, hash) in &checksums.sums {
             writer.push(*index, *hash).unwrap();
         }
-        assert_eq!(writer.count(), checksums.sums.len());
+        assert_eq!(writer.count(), checksums.sums.len() as u64);
         String::from_utf8(writer.finish().unwrap()).unwrap()
     }
 

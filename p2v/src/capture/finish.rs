@@ -1,25 +1,20 @@
 //! Carrying a plan out: the folder, the pipeline, and the steps that make the result count.
 
-use super::checksums::{ChecksumWriter, add_late};
 use super::lost::Lost;
 use super::progress::{Progress, Show};
-use super::rescue::Kept;
-use super::rescue::map::StatusMap;
-use super::{Plan, intersection, mapfile, pipeline, rescue};
+use super::rescue::map::{Status, StatusMap};
+use super::resume::Before;
+use super::store::{Concluded, Conclusion, Local, Place, Store};
+use super::{Plan, intersection, pipeline, rescue};
 use crate::error::{Failure, Result};
-use crate::machine::{CHECKSUMS, DISK, LOST, MACHINE, MAP, NewFolder, RESCUED, library};
+use crate::machine::{DISK, JOURNAL, LOST, NewFolder, library};
 use crate::report;
 use crate::signals::Stop;
 use crate::source::Input;
-use blake3::Hash;
 use disk::ExtentSet;
-use disk::qcow2::{DEFAULT_CLUSTER_BITS, Summary, Writer, WriterOptions};
 use serde::Serialize;
 use std::fmt::Write;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a capture came to.
@@ -33,10 +28,12 @@ pub(crate) struct Outcome {
     used_bytes: u64,
     /// Bytes that were read.
     pub(crate) read_bytes: u64,
+    /// How many of them by earlier runs.
+    copied_before_bytes: u64,
     /// Size of the image file in bytes.
     pub(crate) image_bytes: u64,
     /// Chunks of the disk that hold anything but zeros.
-    chunks_with_data: usize,
+    chunks_with_data: u64,
     /// What the disk could not read.
     pub(crate) lost: Lost,
     /// Wall time.
@@ -47,130 +44,90 @@ pub(crate) struct Outcome {
     time: Duration,
 }
 
-/// Carries `plan` out. On any error, and when `stop` is requested, all that was written is removed.
+/// Carries `plan` out. On an error, and when `stop` is requested, what was stored stays if another run can go on with it.
 pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome> {
     stop.check()?;
-    let mut folder = NewFolder::create(&plan.folder)?;
-    let image = folder.start_file(DISK);
-    let list = folder.start_file(CHECKSUMS);
-    let kept = folder.start_file(RESCUED);
-    let late_list = folder.start_file(LATE);
+    let mut store = open(plan)?;
     let progress = Progress::shown("Copying", plan.read.bytes(), show);
-    let files = Files {
-        image: &image,
-        list: &list,
-        kept: &kept,
-        late_list: &late_list,
-    };
-    let copied = copy(plan, &files, &progress, stop);
+    progress.did_before(plan.copied_before());
+    let copied = copy(plan, &mut *store, &progress, stop);
     // A message must not run into the bar.
     let time = progress.finish();
-    let (chunks_with_data, summary, map) = copied?;
-    let image_bytes = summary.file_size;
-
-    folder.complete_file(DISK)?;
-    folder.complete_file(CHECKSUMS)?;
-    let text = mapfile::text(plan.info.size, &plan.used, &map);
-    folder.write_file(MAP, text.as_bytes())?;
-    let lost = Lost::find(&map.lost(), &plan.layout, &plan.folder.join(DISK));
-    if !lost.is_empty() {
-        folder.write_file(LOST, lost.text().as_bytes())?;
-    }
-    folder.sync()?;
-    check_source(plan)?;
-    stop.check()?;
-    // Written last: a folder without it is not finished.
-    folder.write_file(MACHINE, plan.machine.to_text()?.as_bytes())?;
-    folder.sync()?;
-    folder.finish();
+    let (map, concluded) = copied.map_err(|failure| {
+        // If this fails too, what was safe before is.
+        let stays = store.suspend().unwrap_or_else(|_| plan.folder.join(JOURNAL).exists());
+        failure.of_capture(&plan.folder, stays)
+    })?;
     Ok(Outcome {
         folder: plan.folder.clone(),
         disk_bytes: plan.info.size,
         used_bytes: plan.used.bytes(),
         read_bytes: intersection(&plan.read, &map.lost().complement(plan.info.size)).bytes(),
-        image_bytes,
-        chunks_with_data,
-        lost,
+        copied_before_bytes: plan.copied_before(),
+        image_bytes: concluded.image_bytes,
+        chunks_with_data: concluded.chunks_with_data,
+        lost: concluded.lost,
         seconds: time.as_secs_f64(),
         peak_memory_bytes: peak_memory(),
         time,
     })
 }
 
-/// The list of checksums while it is written again.
-const LATE: &str = "disk0.blake3.new";
-
-/// The files of a capture in the making.
-struct Files<'a> {
-    image: &'a Path,
-    list: &'a Path,
-    /// What was read late.
-    kept: &'a Path,
-    late_list: &'a Path,
-}
-
-/// Writes image and checksums and syncs both. The answer is how many chunks hold data, what the image holds, and what
-/// became of the places where the disk failed.
-fn copy(plan: &Plan, files: &Files<'_>, progress: &Progress, stop: &Stop) -> Result<(usize, Summary, StatusMap)> {
-    let failed = |error| pipeline::write_failure(files.image, error);
-    let list_failed = |error| Failure::target_write(files.list, &error);
-    let options = WriterOptions {
-        virtual_size: plan.info.size,
-        cluster_bits: DEFAULT_CLUSTER_BITS,
+/// The place where it is stored, and what an earlier run stored there.
+fn open(plan: &Plan) -> Result<Box<dyn Store>> {
+    let place = Place {
+        folder: &plan.folder,
+        size: plan.info.size,
+        cluster_bits: plan.cluster_bits(),
         compression: plan.compression,
     };
-    let mut writer = Writer::create(files.image, options).map_err(failed)?;
-    let file = File::create_new(files.list).map_err(list_failed)?;
-    let mut checksums = ChecksumWriter::new(BufWriter::new(file), plan.info.size).map_err(list_failed)?;
-    let target = pipeline::Target {
-        writer: &mut writer,
-        image: files.image,
-        cluster_bits: DEFAULT_CLUSTER_BITS,
-        checksum: &mut |index, hash| checksums.push(index, hash).map_err(list_failed),
-    };
-    let left = pipeline::run(&plan.input, &plan.read, target, progress, stop)?;
-    let mut chunks = checksums.count();
-    let file = checksums.finish().map_err(list_failed)?;
-    file.get_ref().sync_all().map_err(list_failed)?;
-
-    let mut map = plan.lost.clone();
-    if !left.is_empty() {
-        let (late, kept) = rescue::run(&plan.input, &left, files.kept, plan.retries, progress, stop)?;
-        map.extend(late);
-        progress.note("compressing what was read late");
-        let late = append_late(kept, files, &mut writer, &left, stop)?;
-        chunks = add_late(files.list, files.late_list, &late)?;
-        let _ = std::fs::remove_file(files.kept);
+    if let Before::ThrowAway = plan.before {
+        NewFolder::discard(&plan.folder)?;
     }
-    progress.note("writing it out");
-    let summary = writer.finish().map_err(failed)?;
-    Ok((chunks, summary, map))
+    Ok(Box::new(match &plan.before {
+        Before::Past(past) => Local::resume(&place, past)?,
+        Before::Nothing | Before::ThrowAway => Local::create(&place, plan.fingerprint.clone(), &plan.used)?,
+    }))
 }
 
-/// Appends what was read late to the image; the answer is the checksums of its chunks.
-fn append_late(
-    kept: Arc<Kept>,
-    files: &Files<'_>,
-    writer: &mut Writer,
-    left: &ExtentSet,
-    stop: &Stop,
-) -> Result<Vec<(u64, Hash)>> {
-    let kept = Input::Kept(kept);
-    let mut late = Vec::new();
-    let target = pipeline::Target {
-        writer,
-        image: files.image,
-        cluster_bits: DEFAULT_CLUSTER_BITS,
-        checksum: &mut |index, hash| {
-            late.push((index, hash));
-            Ok(())
-        },
+/// Copies what is not there yet, first what the disk gives willingly, and makes it a machine. The answer is also what became
+/// of the places where the disk failed.
+fn copy(plan: &Plan, store: &mut dyn Store, progress: &Progress, stop: &Stop) -> Result<(StatusMap, Concluded)> {
+    let encoding = pipeline::Encoding {
+        image: plan.folder.join(DISK),
+        cluster_bits: plan.cluster_bits(),
+        compression: plan.compression,
     };
-    let counted = Progress::new("", 0, true);
-    // The target's own errors are no errors of the disk: they end the capture.
-    let left = pipeline::run(&kept, left, target, &counted, stop)?;
-    debug_assert!(left.is_empty(), "only disks are read later");
-    Ok(late)
+    let size = plan.info.size;
+    let (mut map, mut late) = (plan.lost.clone(), StatusMap::default());
+    let mut left = ExtentSet::new();
+    let mut read = plan.read.clone();
+    if let Before::Past(past) = &plan.before {
+        left.extend(past.left.iter());
+        late = past.statuses().clone();
+        read = intersection(&read, &past.done.complement(size));
+        read = intersection(&read, &past.left.complement(size));
+    }
+    left.extend(pipeline::run(&plan.input, &read, &encoding, store, progress, stop)?.iter());
+    let known: ExtentSet = late.iter().map(|(range, _)| range).collect();
+    let new = intersection(&left, &known.complement(size));
+    if !new.is_empty() {
+        store.begin_late(&new)?;
+        new.iter().for_each(|range| late.add(range, Status::NonTried));
+    }
+    if !left.is_empty() {
+        rescue::run(&plan.input, &mut late, store, plan.retries, progress, stop)?;
+        map.extend(late);
+    }
+    check_source(plan)?;
+    let conclusion = Conclusion {
+        sector: plan.info.logical_sector,
+        used: plan.used.clone(),
+        map: map.clone(),
+        machine: plan.machine.to_text()?,
+    };
+    let concluded = store.conclude(&conclusion, progress, stop)?;
+    Ok((map, concluded))
 }
 
 /// Notices an image file that changed its size while it was read.
@@ -209,8 +166,11 @@ impl Outcome {
             report::size(read),
             report::size(self.disk_bytes),
             report::duration(self.time),
-            report::rate(read, self.time)
+            report::rate(read.saturating_sub(self.copied_before_bytes), self.time)
         );
+        if self.copied_before_bytes > 0 {
+            let _ = writeln!(text, "         {} of it before", report::size(self.copied_before_bytes));
+        }
         let ratio = read as f64 / image.max(1) as f64;
         let _ = writeln!(text, "Written  {} ({ratio:.2} : 1)", report::size(image));
         if !self.lost.is_empty() {

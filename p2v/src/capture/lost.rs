@@ -8,7 +8,6 @@ use disk::{ExtentSet, ReadAt};
 use serde::Serialize;
 use std::fmt::Write;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 /// More files of one partition are not listed; they are counted.
@@ -38,11 +37,11 @@ struct Place {
 impl Lost {
     /// Looks up whose the bytes in `lost` are. The finished image stands for the disk, which is not asked again: a failing
     /// disk gets worse with every read.
-    pub(super) fn find(lost: &ExtentSet, layout: &DiskLayout, image: &Path) -> Self {
+    pub(super) fn find(lost: &ExtentSet, layout: &DiskLayout, image: Arc<Image>) -> Self {
         if lost.is_empty() {
             return Lost::default();
         }
-        let disk = Image::open(image).map(|image| Arc::new(image) as Arc<dyn ReadAt>);
+        let disk: Arc<dyn ReadAt> = image;
         let mut places = Vec::new();
         let mut outside = lost.clone();
         for contents in &layout.contents {
@@ -59,10 +58,7 @@ impl Lost {
                 .into_iter()
                 .flat_map(|part| outside.within(part).collect::<Vec<_>>())
                 .collect();
-            let owners = match &disk {
-                Ok(disk) => owners(disk, range, &contents.volume, &inside),
-                Err(error) => Owners::unknown(&inside, format!("the image cannot be read: {error}")),
-            };
+            let owners = owners(&disk, range, &contents.volume, &inside);
             places.push(place(contents, inside.bytes(), owners));
         }
         if !outside.is_empty() {

@@ -1,8 +1,9 @@
-//! Capture: command line → [`plan`] → [`pipeline`] (read, encode, append) → [`rescue`] of what the disk could not read →
-//! machine folder → report.
+//! Capture: command line → [`plan`] → [`pipeline`] (read, encode) and [`rescue`] of what the disk could not read → [`store`]
+//! → machine folder → report. What an earlier run stored is gone on with ([`resume`]).
 
 mod buffer;
 pub(crate) mod checksums;
+mod fingerprint;
 mod finish;
 pub(crate) mod live;
 mod lost;
@@ -12,6 +13,8 @@ mod pipeline;
 mod plan;
 pub(crate) mod progress;
 pub(crate) mod rescue;
+mod resume;
+pub(crate) mod store;
 mod target;
 
 pub(crate) use buffer::Buffer;

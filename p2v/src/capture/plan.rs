@@ -1,6 +1,8 @@
 //! What a capture will do: resolved from the command line and the disk, before anything is written.
 
+use super::fingerprint::Fingerprint;
 use super::rescue::map::{Status, StatusMap};
+use super::resume::{self, Before};
 use super::{GRAIN, mapfile, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
@@ -9,7 +11,7 @@ use crate::report;
 use crate::source::Input;
 use disk::ExtentSet;
 use disk::layout::DiskLayout;
-use disk::qcow2::{Compression, DEFAULT_LEVEL};
+use disk::qcow2::{Compression, DEFAULT_CLUSTER_BITS, DEFAULT_LEVEL};
 use disk::source::{SourceInfo, SourceKind};
 use drivers_inject::System;
 use serde::Serialize;
@@ -29,6 +31,7 @@ pub(crate) struct Request {
     from_other_pc: bool,
     retries: u32,
     map: Option<PathBuf>,
+    restart: bool,
 }
 
 impl Request {
@@ -54,6 +57,7 @@ impl Request {
             from_other_pc: args.from_other_pc,
             retries: args.retries,
             map: args.map.clone(),
+            restart: args.restart,
         })
     }
 }
@@ -82,6 +86,10 @@ pub(crate) struct Plan {
     pub(crate) machine: Machine,
     /// Operating systems found.
     pub(crate) systems: Vec<System>,
+    /// How the disk is known again.
+    pub(super) fingerprint: Fingerprint,
+    /// What an earlier run left in the folder.
+    pub(super) before: Before,
     /// Bytes free where the folder is made.
     pub(crate) free: u64,
     /// What the person should know before it starts.
@@ -94,13 +102,19 @@ impl Plan {
         let library = Library::locate();
         // Which folder of the library it is may depend on what is on the disk; on which file system it is does not.
         let place = match (&request.folder, &request.name) {
-            (Some(folder), _) => {
-                check_unused(folder)?;
-                folder.clone()
-            }
-            (None, Some(name)) => library.clone()?.new_folder(name)?,
+            (Some(folder), _) => folder.clone(),
+            (None, Some(name)) => library.clone()?.path().join(name),
             (None, None) => library.clone()?.path().to_owned(),
         };
+        let mut before = match (&request.folder, &request.name) {
+            (None, None) => Before::Nothing,
+            _ => resume::before(&place, request.restart)?,
+        };
+        match (&before, &request.folder, &request.name) {
+            (Before::Nothing, Some(folder), _) => check_unused(folder)?,
+            (Before::Nothing, None, Some(name)) => drop(library.clone()?.new_folder(name)?),
+            _ => {}
+        }
         let input = Input::open(&request.source)?;
         let info = input.info();
         let mut warnings = check_use(&info, request.allow_in_use)?;
@@ -109,12 +123,24 @@ impl Plan {
         let reader = input.reader();
         let unreadable = |error| Failure::source_read(&info.path, 0, info.logical_sector, &error);
         let layout = disk::layout::scan(&*reader, info.logical_sector).map_err(unreadable)?;
-        let used = layout.used.align_outwards(GRAIN, info.size);
+        let mut used = layout.used.align_outwards(GRAIN, info.size);
         let data = input
             .data_extents()
             .map_err(unreadable)?
             .align_outwards(GRAIN, info.size);
         let lost = lost_before(request.map.as_deref(), &info, &used)?;
+        let fingerprint = Fingerprint::of(&input, &layout, &lost);
+        let mut folder = place.clone();
+        if let (None, None) = (&request.folder, &request.name)
+            && let Some(found) = resume::in_library(library.as_ref().map_err(Clone::clone)?, &fingerprint)
+        {
+            before = resume::before(&found, request.restart)?;
+            folder = found;
+        }
+        if let Before::Past(past) = &before {
+            resume::check(&folder, past, &input, &fingerprint, &used, request.compression)?;
+            used = past.used.clone();
+        }
         let read = intersection(&intersection(&used, &data), &lost.lost().complement(info.size));
         warnings.extend(
             layout
@@ -127,7 +153,11 @@ impl Plan {
             warnings.push("this is a partition, not a whole disk: without its partition table it cannot start".into());
         }
 
-        let free = target::check_room(&place, read.bytes(), request.ignore_free_space, &mut warnings)?;
+        if let Before::Past(past) = &before {
+            resume::check_samples(past, &input, &read)?;
+        }
+        let still = read.bytes().saturating_sub(before.bytes_done(&read));
+        let free = target::check_room(&place, still, request.ignore_free_space, &mut warnings)?;
         let found = drivers_inject::inspect(&reader, &layout);
         for volume in &found.unreadable {
             warnings.push(format!(
@@ -137,13 +167,10 @@ impl Plan {
         }
         let systems = found.systems;
         let live = is_own_disk(&info) && !request.from_other_pc;
-        let folder = match (&request.folder, &request.name) {
-            (None, None) => {
-                let hosts = systems.iter().filter_map(|system| system.hostname.as_deref());
-                library?.free_folder(hosts.chain(info.model.as_deref()))?
-            }
-            _ => place,
-        };
+        if let (None, None, Before::Nothing) = (&request.folder, &request.name, &before) {
+            let hosts = systems.iter().filter_map(|system| system.hostname.as_deref());
+            folder = library?.free_folder(hosts.chain(info.model.as_deref()))?;
+        }
         let name = request.name.clone().unwrap_or_else(|| name_of(&folder));
         let machine = describe(name, &info, live, &*reader, &layout, &systems);
         Ok(Plan {
@@ -158,9 +185,24 @@ impl Plan {
             lost,
             machine,
             systems,
+            fingerprint,
+            before,
             free,
             warnings,
         })
+    }
+
+    /// The image's cluster size as a power of two.
+    pub(super) fn cluster_bits(&self) -> u32 {
+        match &self.before {
+            Before::Past(past) => past.begun.cluster_bits,
+            Before::Nothing | Before::ThrowAway => DEFAULT_CLUSTER_BITS,
+        }
+    }
+
+    /// Bytes that an earlier run copied.
+    pub(crate) fn copied_before(&self) -> u64 {
+        self.before.bytes_done(&self.read)
     }
 
     /// The plan for people.
@@ -203,6 +245,14 @@ impl Plan {
                 report::size(read)
             );
         }
+        if let Before::Past(_) = &self.before {
+            let _ = writeln!(
+                text,
+                "Goes on  {} of {} were copied before",
+                report::size(self.copied_before()),
+                report::size(read)
+            );
+        }
         let _ = writeln!(
             text,
             "Image    {}, at most {}",
@@ -227,6 +277,7 @@ impl Plan {
             used_bytes: u64,
             read_bytes: u64,
             skipped_bytes: u64,
+            copied_before_bytes: u64,
             compression: String,
             machine: &'a Machine,
             warnings: &'a [String],
@@ -240,6 +291,7 @@ impl Plan {
             used_bytes: self.used.bytes(),
             read_bytes: self.read.bytes(),
             skipped_bytes: self.info.size.saturating_sub(self.used.bytes()),
+            copied_before_bytes: self.copied_before(),
             compression: compression_name(self.compression),
             machine: &self.machine,
             warnings: &self.warnings,

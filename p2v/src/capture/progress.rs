@@ -30,6 +30,8 @@ pub(crate) struct Progress {
     what: &'static str,
     total: u64,
     done: AtomicU64,
+    /// Bytes that an earlier run did.
+    before: AtomicU64,
     started: Instant,
     display: Display,
     /// What [`note`](Progress::note) said last, and whether something else is shown in its place.
@@ -69,9 +71,24 @@ impl Progress {
             what,
             total,
             done: AtomicU64::new(0),
+            before: AtomicU64::new(0),
             started,
             display,
             noted: Mutex::default(),
+        }
+    }
+
+    /// An earlier run did `bytes` of it.
+    pub(crate) fn did_before(&self, bytes: u64) {
+        self.before.fetch_add(bytes, Ordering::Relaxed);
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+        match &self.display {
+            Display::Bar(bar) => {
+                bar.set_position(bytes);
+                bar.reset_eta();
+            }
+            Display::Live(live) => live.add(bytes),
+            Display::Lines(_) | Display::Nothing => {}
         }
     }
 
@@ -169,14 +186,15 @@ impl Progress {
         let elapsed = self.started.elapsed();
         let percent = done.saturating_mul(100).checked_div(self.total).unwrap_or(100);
         // Bytes still to be done at the rate so far; only used bytes are counted, so this is the truth.
-        let left = elapsed.as_secs_f64() * (self.total.saturating_sub(done) as f64) / (done.max(1) as f64);
+        let now = done.saturating_sub(self.before.load(Ordering::Relaxed));
+        let left = elapsed.as_secs_f64() * (self.total.saturating_sub(done) as f64) / (now.max(1) as f64);
         let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
         format!(
             "{}: {} of {} ({percent} %), {}, {} left",
             self.what,
             report::size(done),
             report::size(self.total),
-            report::rate(done, elapsed),
+            report::rate(now, elapsed),
             report::duration(left)
         )
     }

@@ -12,8 +12,8 @@ use crate::capture::progress::Show;
 use crate::capture::{Plan, Request, carry_out};
 use crate::cli::{Cli, Command};
 use crate::error::{Exit, Failure, Result, print};
-use crate::machine::check_unused;
 use crate::machine::library::shell_word;
+use crate::machine::{Unfinished, check_unused, unfinished};
 use crate::report;
 use crate::signals::Stop;
 use clap::Parser;
@@ -246,7 +246,12 @@ fn plan(
     ticket: u64,
     kept: &Planned,
 ) -> std::result::Result<Summary, NotPlanned> {
-    check_unused(folder).map_err(|failure| NotPlanned::Name(format!("{}. Choose another name.", failure.what())))?;
+    // An unfinished capture is gone on with; whether it is of this disk is for the plan to say.
+    let unused = match unfinished(folder) {
+        Unfinished::Resumable => Ok(()),
+        _ => check_unused(folder),
+    };
+    unused.map_err(|failure| NotPlanned::Name(format!("{}. Choose another name.", failure.what())))?;
     let words = [Path::new("p2v"), Path::new("capture"), source, Path::new("-o"), folder];
     let made = || {
         let parsed = Cli::try_parse_from(words).map_err(|error| Failure::refused(error.to_string()))?;

@@ -1,20 +1,22 @@
 //! A machine folder in the making: files appear in it whole or not at all.
 
 use super::lock::FolderLock;
-use super::names::{DISK, MACHINE, partial};
+use super::names::{self, CHECKSUMS, DISK, JOURNAL, LOST, MACHINE, MAP, partial};
 use crate::error::{Failure, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A machine folder in the making. Dropped before [`finish`](NewFolder::finish), it removes what it made.
+/// A machine folder in the making. Dropped before there is something that is worth [keeping](NewFolder::keep), it removes
+/// what it made.
 #[derive(Debug)]
 pub(crate) struct NewFolder {
     path: PathBuf,
     /// Every file made so far, in the order of making.
     files: Vec<PathBuf>,
     made_folder: bool,
-    finished: bool,
+    /// Whether what was made stays, finished or not.
+    stays: bool,
     /// Nobody removes or launches what is not finished.
     _lock: FolderLock,
 }
@@ -31,9 +33,84 @@ impl NewFolder {
             path: path.to_owned(),
             files: Vec::new(),
             made_folder,
-            finished: false,
+            stays: false,
             _lock: FolderLock::exclusive(path)?,
         })
+    }
+
+    /// Goes on with a folder that was not finished. What was completed of it is incomplete again.
+    pub(crate) fn reopen(path: &Path) -> Result<Self> {
+        let lock = FolderLock::exclusive(path)?;
+        let failed = |path: &Path, error| Failure::target_write(path, &error);
+        let (image, unfinished) = (path.join(DISK), path.join(partial(DISK)));
+        if image.exists() && !unfinished.exists() {
+            let mut permissions = std::fs::metadata(&image)
+                .map_err(|error| failed(&image, error))?
+                .permissions();
+            #[expect(clippy::permissions_set_readonly_false, reason = "it was made by us, for its owner")]
+            permissions.set_readonly(false);
+            let _ = std::fs::set_permissions(&image, permissions);
+            std::fs::rename(&image, &unfinished).map_err(|error| failed(&image, error))?;
+        }
+        for name in [CHECKSUMS, MAP, LOST, MACHINE] {
+            for name in [name.to_owned(), partial(name)] {
+                match std::fs::remove_file(path.join(&name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(failed(&path.join(name), error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(NewFolder {
+            path: path.to_owned(),
+            files: Vec::new(),
+            made_folder: true,
+            stays: true,
+            _lock: lock,
+        })
+    }
+
+    /// Removes what an unfinished capture left in `path`.
+    pub(crate) fn discard(path: &Path) -> Result<()> {
+        let _lock = FolderLock::exclusive(path)?;
+        // Only now is it certain that nobody has just finished it.
+        if matches!(unfinished(path), Unfinished::No) {
+            return Ok(());
+        }
+        let failed = |error| Failure::target_write(path, &error);
+        // The journal last: without it nobody goes on with the rest.
+        let mut ours = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if names::is_ours(&name) {
+                ours.push(name);
+            }
+        }
+        ours.sort_by_key(|name| name == JOURNAL);
+        ours.iter()
+            .try_for_each(|name| std::fs::remove_file(path.join(name)))
+            .map_err(failed)
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of this capture that is there only while it is made; the caller makes it.
+    pub(crate) fn own_file(&mut self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        self.files.push(path.clone());
+        path
+    }
+
+    /// From here on what was made stays, whatever happens: another run can go on with it.
+    pub(crate) fn keep(&mut self) {
+        if !self.stays {
+            self.stays = true;
+            self.give_away();
+        }
     }
 
     /// Where `name` is written until it is complete; the caller makes the file.
@@ -80,9 +157,21 @@ impl NewFolder {
         Ok(())
     }
 
-    /// From here on everything stays. Made through `sudo`, it belongs to the person who asked for it.
-    pub(crate) fn finish(mut self) {
-        self.finished = true;
+    /// It is complete: what is not part of the result goes, the rest stays. Made through `sudo`, it belongs to the person
+    /// who asked for it.
+    pub(crate) fn finish(&mut self, superfluous: &[&str]) {
+        self.stays = true;
+        for path in superfluous
+            .iter()
+            .flat_map(|name| [self.path.join(name), self.path.join(partial(name))])
+        {
+            let _ = std::fs::remove_file(&path);
+            self.files.retain(|file| *file != path);
+        }
+        self.give_away();
+    }
+
+    fn give_away(&self) {
         let folder = self.made_folder.then_some(&self.path);
         for path in self.files.iter().chain(folder) {
             give_away(path);
@@ -92,7 +181,7 @@ impl NewFolder {
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        if self.finished {
+        if self.stays {
             return;
         }
         for file in self.files.iter().rev() {
@@ -132,6 +221,30 @@ pub(crate) fn give_away(path: &Path) {
     }
 }
 
+/// Whether a folder holds a capture that was not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// It holds none.
+    No,
+    /// One that another run can go on with.
+    Resumable,
+    /// One of which nobody knows how far it is.
+    Lost,
+}
+
+/// Looks whether `folder` holds a capture that was not finished.
+pub(crate) fn unfinished(folder: &Path) -> Unfinished {
+    if folder.join(MACHINE).exists() {
+        Unfinished::No
+    } else if folder.join(JOURNAL).exists() {
+        Unfinished::Resumable
+    } else if folder.join(partial(DISK)).exists() {
+        Unfinished::Lost
+    } else {
+        Unfinished::No
+    }
+}
+
 /// Refuses a target that is there and not an empty folder.
 pub(crate) fn check_unused(path: &Path) -> Result<()> {
     let mut entries = match std::fs::read_dir(path) {
@@ -151,12 +264,6 @@ pub(crate) fn check_unused(path: &Path) -> Result<()> {
     if path.join(MACHINE).exists() {
         return Err(Failure::refused(format!("{} holds a machine already", path.display()))
             .advice("p2v never writes over a capture. Choose another folder with `-o`."));
-    }
-    if path.join(partial(DISK)).exists() {
-        return Err(
-            Failure::refused(format!("{} holds a capture that was not finished", path.display()))
-                .advice("If no other p2v is writing there, delete that folder and start again."),
-        );
     }
     Err(Failure::refused(format!("{} is not empty", path.display()))
         .advice("Choose another folder with `-o`: p2v never writes over files."))

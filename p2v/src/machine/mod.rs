@@ -18,11 +18,11 @@ mod template;
 
 pub(crate) use adapted::Adapted;
 pub(crate) use backing::backing_name;
-pub(crate) use folder::{NewFolder, check_unused};
+pub(crate) use folder::{NewFolder, Unfinished, check_unused, unfinished};
 pub(crate) use identity::{describe, is_own_disk, rfc3339};
 pub(crate) use library::{Library, resolve, resolve_place};
 pub(crate) use lock::FolderLock;
-pub(crate) use names::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, DISK, LOST, MACHINE, MAP, NOW, RESCUED, SOCKETS};
+pub(crate) use names::{ADAPTED, ADAPTED_RECORD, CHECKSUMS, DISK, JOURNAL, LOST, MACHINE, MAP, NOW, RESCUED, SOCKETS};
 pub(crate) use snapshots::Snapshots;
 pub(crate) use survey::{State, Survey};
 
@@ -210,9 +210,10 @@ impl Machine {
             if error.kind() != std::io::ErrorKind::NotFound {
                 return Failure::failed(format!("cannot read {}: {error}", path.display()));
             }
-            if folder.join(names::partial(DISK)).exists() {
+            if !matches!(unfinished(folder), Unfinished::No) {
                 let what = format!("{} holds a capture that was not finished", folder.display());
-                return Failure::refused(what).advice("Delete that folder and capture again.");
+                return Failure::refused(what)
+                    .advice("The same `p2v capture` command goes on with it; `p2v remove` throws it away.");
             }
             if !folder.exists() {
                 return no_folder(folder);

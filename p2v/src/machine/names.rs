@@ -14,6 +14,8 @@ pub(crate) const MAP: &str = "disk0.map";
 pub(crate) const LOST: &str = "disk0.lost.txt";
 /// What was read late of a failing disk, raw, while it is captured.
 pub(crate) const RESCUED: &str = "disk0.rescued";
+/// What of a capture is safe, while it is made; another run goes on by it.
+pub(crate) const JOURNAL: &str = "disk0.journal";
 /// What `p2v adapt` changed.
 pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
 /// The record of that.
@@ -62,13 +64,14 @@ pub(super) fn ephemeral_pid(file: &OsStr) -> Option<u32> {
 
 /// Whether p2v makes files of this name in machine folders, finished or not.
 pub(crate) fn is_ours(file: &OsStr) -> bool {
-    const FIXED: [&str; 9] = [
+    const FIXED: [&str; 10] = [
         MACHINE,
         DISK,
         CHECKSUMS,
         MAP,
         LOST,
         RESCUED,
+        JOURNAL,
         ADAPTED,
         ADAPTED_RECORD,
         NOW,

@@ -1,10 +1,10 @@
 //! What there is to say about a machine folder without opening its disk: whole, half-finished or broken.
 
 use super::backing::backing_name;
-use super::names::{ADAPTED, DISK, MACHINE, NOW, partial};
+use super::names::{ADAPTED, NOW};
 use super::sessions::{self, Session};
 use super::snapshots::Snapshots;
-use super::{FoundSystem, Machine};
+use super::{FoundSystem, Machine, Unfinished, unfinished};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs;
@@ -80,9 +80,12 @@ impl Survey {
             snapshots: snapshots.into_iter().map(|snapshot| snapshot.name).collect(),
             problem: None,
         };
-        if !folder.join(MACHINE).exists() && folder.join(partial(DISK)).exists() {
+        if !matches!(unfinished(folder), Unfinished::No) {
             survey.state = State::Unfinished;
-            survey.problem = Some("its capture was not finished, or still goes on".to_owned());
+            survey.problem = Some(
+                "its capture still goes on, or was not finished: the same `p2v capture` command goes on with it"
+                    .to_owned(),
+            );
             return survey;
         }
         match Machine::load(folder) {

@@ -19,6 +19,14 @@ pub(super) struct Chunk {
     pub(super) ranges: Vec<Range<usize>>,
 }
 
+impl Chunk {
+    /// What must be read, in bytes of the disk.
+    pub(super) fn on_disk(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        let ranges = self.ranges.iter();
+        ranges.map(|range| self.offset + range.start as u64..self.offset + range.end as u64)
+    }
+}
+
 /// The chunks of a set of ranges.
 pub(super) struct Chunks {
     set: ExtentSet,

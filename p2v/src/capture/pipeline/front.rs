@@ -2,7 +2,6 @@
 
 use super::chunks::{Chunk, Chunks};
 use crate::capture::CHUNK;
-use disk::ExtentSet;
 use std::time::{Duration, Instant};
 
 /// No skip is longer, in bytes.
@@ -17,8 +16,6 @@ const KNOWN: u32 = 4;
 /// The front of the copy.
 pub(super) struct Front {
     chunks: Chunks,
-    /// Left for later.
-    deferred: ExtentSet,
     /// Length of the last skip; 0 if a read behind it was good.
     skip: u64,
     /// Chunks before this one are left for later.
@@ -37,7 +34,6 @@ impl Front {
     pub(super) fn new(chunks: Chunks, size: u64, readers: usize, may_defer: bool) -> Self {
         Front {
             chunks,
-            deferred: ExtentSet::new(),
             skip: 0,
             skip_end: 0,
             most_skip: (size / 100).clamp(CHUNK, MOST_SKIP),
@@ -54,8 +50,6 @@ impl Front {
         let now = chunk.offset >= self.skip_end;
         if now {
             self.reading[reader] = Some(Instant::now());
-        } else {
-            self.defer(&chunk);
         }
         Some((chunk, now))
     }
@@ -80,7 +74,6 @@ impl Front {
     /// `chunk` could not be read by `reader`: it is left for later, and some of what follows it with it.
     pub(super) fn bad(&mut self, reader: usize, chunk: &Chunk) {
         self.reading[reader] = None;
-        self.defer(chunk);
         self.grow_skip(chunk);
     }
 
@@ -88,17 +81,6 @@ impl Front {
     pub(super) fn waiting(&self) -> Duration {
         let begun = self.reading.iter().flatten().min();
         begun.map_or(Duration::ZERO, Instant::elapsed)
-    }
-
-    /// What was left for later, in bytes.
-    pub(super) fn deferred(&self) -> &ExtentSet {
-        &self.deferred
-    }
-
-    fn defer(&mut self, chunk: &Chunk) {
-        let ranges = chunk.ranges.iter();
-        self.deferred
-            .extend(ranges.map(|range| chunk.offset + range.start as u64..chunk.offset + range.end as u64));
     }
 
     /// Several readers meet the same damage at once: only what lies behind the last skip makes it longer.
@@ -115,6 +97,7 @@ impl Front {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use disk::ExtentSet;
 
     #[test]
     fn skips_grow_with_every_error_and_end_with_a_good_chunk() {
@@ -133,10 +116,5 @@ mod tests {
         }
         let expected: Vec<u64> = (0..=10).chain([12, 15]).chain(20..=30).chain(32..400).collect();
         assert_eq!(read, expected);
-        let left: ExtentSet = [10..12, 12..20, 30..32]
-            .map(|range: std::ops::Range<u64>| range.start * CHUNK..range.end * CHUNK)
-            .into_iter()
-            .collect();
-        assert_eq!(*front.deferred(), left);
     }
 }

@@ -1,7 +1,7 @@
 //! The pipeline: readers (several reads in flight) → workers on all cores (zero check, compression, checksum) →
-//! one appender that writes in ascending order.
+//! one appender that hands on in ascending order.
 //!
-//! A ticket goes with every chunk from before it is read until it is appended. There is a fixed number of them, so
+//! A ticket goes with every chunk from before it is read until it is handed on. There is a fixed number of them, so
 //! memory is bounded, and the chunk that the appender waits for always has one, so nothing can lock up.
 //!
 //! What a failing disk cannot read is left out and handed back; [`rescue`](super::rescue) cares for it. The threads are
@@ -12,27 +12,30 @@ mod front;
 mod reader;
 mod worker;
 
+use super::Buffer;
 use super::progress::{Progress, STUCK};
-use super::{Buffer, CHUNK};
+use super::store::{Packed, Sink};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
 use crate::source::Input;
-use blake3::Hash;
 use chunks::{Chunk, Chunks};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use disk::ExtentSet;
-use disk::qcow2::{EncodedCluster, Qcow2Error, Writer};
+use disk::qcow2::{ClusterEncoder, Compression, Qcow2Error, Writer};
 use front::Front;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 /// Reads in flight: enough for a disk to sort them and for an SSD to work in parallel.
 const READERS: usize = 4;
-/// More workers than this would need more memory than is worth it.
-const MAX_WORKERS: usize = 24;
+/// More workers than this have nothing to do: no disk is that fast.
+const MAX_WORKERS: usize = 8;
+/// Chunks under way at once. What is under way when the power fails must be read again.
+const MOST_CHUNKS: usize = 12;
 /// How often the appender looks for signals while it waits.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -40,51 +43,49 @@ const POLL: Duration = Duration::from_millis(100);
 struct Done {
     /// Position in the order of chunks.
     sequence: u64,
-    /// Number of the chunk on the disk.
-    index: u64,
-    /// Bytes that were read for it.
-    read: u64,
-    /// Checksum, if it holds anything but zeros.
-    hash: Option<Hash>,
-    /// Clusters that hold data, ascending.
-    clusters: Vec<(u64, EncodedCluster)>,
-    /// Whether the disk could not read it.
-    failed: bool,
+    /// First byte on the disk.
+    offset: u64,
+    what: What,
 }
 
-impl Done {
-    /// A chunk that is left for later.
-    fn nothing(chunk: &Chunk) -> Self {
-        Done {
-            sequence: chunk.sequence,
-            index: chunk.index,
-            read: 0,
-            hash: None,
-            clusters: Vec::new(),
-            failed: false,
+enum What {
+    /// It goes into the image.
+    Packed(Packed),
+    /// It is left for later, all of these ranges (bytes on the disk).
+    Left(Vec<Range<u64>>),
+    /// The same, because the disk could not read it.
+    Failed(Vec<Range<u64>>),
+}
+
+/// How clusters are encoded.
+pub(super) struct Encoding {
+    /// For messages.
+    pub(super) image: PathBuf,
+    /// The image's cluster size as a power of two.
+    pub(super) cluster_bits: u32,
+    pub(super) compression: Compression,
+}
+
+impl Encoding {
+    /// As `writer` expects it.
+    pub(super) fn of(writer: &Writer) -> Self {
+        let options = writer.options();
+        Encoding {
+            image: writer.path().to_owned(),
+            cluster_bits: options.cluster_bits,
+            compression: options.compression,
         }
     }
 }
 
-/// Where the pipeline ends.
-pub(super) struct Target<'a> {
-    /// Takes the clusters, in ascending order.
-    pub(super) writer: &'a mut Writer,
-    /// The writer's file, for messages.
-    pub(super) image: &'a Path,
-    /// The image's cluster size as a power of two.
-    pub(super) cluster_bits: u32,
-    /// Takes number and checksum of each chunk that holds data, in ascending order.
-    pub(super) checksum: &'a mut dyn FnMut(u64, Hash) -> Result<()>,
-}
-
-/// Copies `read` (bytes, a subset of what the image holds) from `input` to `target`. The answer is what was left out
-/// because the disk could not read it, or lies behind such a place, or behind one that it read slowly.
-pub(super) fn run<'a>(
+/// Copies `read` (bytes, a subset of what the image holds) from `input` to `sink`. The answer is what was left out because
+/// the disk could not read it, or lies behind such a place, or behind one that it read slowly.
+pub(super) fn run(
     input: &Input,
     read: &ExtentSet,
-    target: Target<'a>,
-    progress: &'a Progress,
+    encoding: &Encoding,
+    sink: &mut dyn Sink,
+    progress: &Progress,
     stop: &Stop,
 ) -> Result<ExtentSet> {
     let workers = thread::available_parallelism()
@@ -98,11 +99,11 @@ pub(super) fn run<'a>(
     let (filled_in, filled_out) = unbounded::<(Chunk, Buffer)>();
     let (spare_in, spare_out) = unbounded();
     let (done_in, done_out) = unbounded();
-    for _ in 0..READERS + 2 * workers {
+    for _ in 0..(READERS + 2 * workers).min(MOST_CHUNKS) {
         let _ = tickets.send(());
     }
     let encoders = (0..workers)
-        .map(|_| target.writer.encoder())
+        .map(|_| ClusterEncoder::new(encoding.image.clone(), encoding.cluster_bits, encoding.compression))
         .collect::<std::result::Result<Vec<_>, _>>()?;
     for number in 0..READERS {
         let reader = reader::Reader {
@@ -120,7 +121,7 @@ pub(super) fn run<'a>(
     for encoder in encoders {
         let worker = worker::Worker {
             encoder,
-            cluster_bits: target.cluster_bits,
+            cluster_bits: encoding.cluster_bits,
             filled: filled_out.clone(),
             spare: spare_in.clone(),
             done: done_in.clone(),
@@ -131,7 +132,13 @@ pub(super) fn run<'a>(
     // drops the two that are left: readers and workers notice and end.
     drop((ticket_out, filled_in, filled_out, spare_in, spare_out, done_in));
 
-    let mut appender = Appender::new(target, progress);
+    let mut appender = Appender {
+        sink,
+        progress,
+        next: 0,
+        waiting: BTreeMap::new(),
+        left: ExtentSet::new(),
+    };
     loop {
         stop.check()?;
         let done: Done = match done_out.recv_timeout(POLL) {
@@ -150,52 +157,50 @@ pub(super) fn run<'a>(
             let _ = tickets.send(());
         }
     }
-    let front = front.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(front.deferred().clone())
+    Ok(appender.left)
 }
 
-/// Brings chunks into ascending order and appends them.
+/// Reads the one chunk of `part` into `buffer` as the pipeline does; `None` if there is none or the disk cannot.
+pub(super) fn whole_chunk<'a>(input: &Input, part: &ExtentSet, size: u64, buffer: &'a mut Buffer) -> Option<&'a [u8]> {
+    let chunk = Chunks::new(part.clone(), size).next()?;
+    reader::fill(input, &chunk, buffer.bytes_mut()).ok()?;
+    Some(&buffer.bytes()[..chunk.length])
+}
+
+/// Brings chunks into ascending order and hands them on.
 struct Appender<'a> {
-    target: Target<'a>,
+    sink: &'a mut dyn Sink,
     progress: &'a Progress,
     next: u64,
     waiting: BTreeMap<u64, Done>,
+    left: ExtentSet,
 }
 
-impl<'a> Appender<'a> {
-    fn new(target: Target<'a>, progress: &'a Progress) -> Self {
-        Appender {
-            target,
-            progress,
-            next: 0,
-            waiting: BTreeMap::new(),
-        }
-    }
-
-    /// Takes one chunk, appends all whose turn it is, and returns how many that were.
+impl Appender<'_> {
+    /// Takes one chunk, hands on all whose turn it is, and returns how many that were.
     fn take(&mut self, done: Done) -> Result<usize> {
-        let offset = done.index.saturating_mul(CHUNK);
-        self.progress.at(offset);
-        if done.failed {
-            self.progress.failed_read(offset);
+        self.progress.at(done.offset);
+        if matches!(done.what, What::Failed(_)) {
+            self.progress.failed_read(done.offset);
         }
         self.waiting.insert(done.sequence, done);
-        let mut appended = 0;
+        let mut taken = 0;
         while let Some(done) = self.waiting.remove(&self.next) {
-            for (cluster, data) in &done.clusters {
-                self.target
-                    .writer
-                    .append(*cluster, data)
-                    .map_err(|error| write_failure(self.target.image, error))?;
+            match done.what {
+                What::Packed(chunk) => {
+                    let read = chunk.read;
+                    self.sink.append(chunk)?;
+                    self.progress.add(read);
+                }
+                What::Left(ranges) | What::Failed(ranges) => {
+                    self.sink.leave(&ranges)?;
+                    self.left.extend(ranges);
+                }
             }
-            if let Some(hash) = done.hash {
-                (self.target.checksum)(done.index, hash)?;
-            }
-            self.progress.add(done.read);
             self.next += 1;
-            appended += 1;
+            taken += 1;
         }
-        Ok(appended)
+        Ok(taken)
     }
 }
 

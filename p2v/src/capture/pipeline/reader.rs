@@ -2,7 +2,7 @@
 
 use super::chunks::Chunk;
 use super::front::Front;
-use super::{Done, worker};
+use super::{Done, What, worker};
 use crate::capture::{Buffer, media};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
@@ -39,24 +39,20 @@ impl Reader {
             let next = self.front().next(self.number);
             let Some((chunk, now)) = next else { return };
             if !now {
-                if self.done.send(Ok(Done::nothing(&chunk))).is_err() {
+                if self.done.send(Ok(left(&chunk, What::Left))).is_err() {
                     return;
                 }
                 continue;
             }
             let mut buffer = self.spare.try_recv().unwrap_or_else(|_| Buffer::new());
-            let passed_on = match self.fill(&chunk, buffer.bytes_mut()) {
+            let passed_on = match fill(&self.input, &chunk, buffer.bytes_mut()) {
                 Ok(()) => {
                     self.front().good(self.number, &chunk);
                     self.filled.send((chunk, buffer)).is_ok()
                 }
                 Err((_, error)) if media::is_media_error(&self.input, &error) => {
                     self.front().bad(self.number, &chunk);
-                    let done = Done {
-                        failed: true,
-                        ..Done::nothing(&chunk)
-                    };
-                    self.done.send(Ok(done)).is_ok()
+                    self.done.send(Ok(left(&chunk, What::Failed))).is_ok()
                 }
                 Err((offset, error)) => {
                     let info = self.input.info();
@@ -74,22 +70,31 @@ impl Reader {
     fn front(&self) -> MutexGuard<'_, Front> {
         self.front.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The error comes with where the read began.
-    fn fill(&self, chunk: &Chunk, bytes: &mut [u8]) -> std::result::Result<(), (u64, io::Error)> {
-        for span in spans(&chunk.ranges) {
-            let offset = chunk.offset.saturating_add(span.start as u64);
-            self.input
-                .read_bulk(offset, &mut bytes[span])
-                .map_err(|error| (offset, error))?;
-        }
-        let mut at = 0;
-        for range in &chunk.ranges {
-            bytes[at..range.start].fill(0);
-            at = range.end;
-        }
-        bytes[at..].fill(0);
-        Ok(())
+/// Fills `bytes` with a chunk. The error comes with where the read began.
+pub(super) fn fill(input: &Input, chunk: &Chunk, bytes: &mut [u8]) -> std::result::Result<(), (u64, io::Error)> {
+    for span in spans(&chunk.ranges) {
+        let offset = chunk.offset.saturating_add(span.start as u64);
+        input
+            .read_bulk(offset, &mut bytes[span])
+            .map_err(|error| (offset, error))?;
+    }
+    let mut at = 0;
+    for range in &chunk.ranges {
+        bytes[at..range.start].fill(0);
+        at = range.end;
+    }
+    bytes[at..].fill(0);
+    Ok(())
+}
+
+/// A chunk that is left for later.
+fn left(chunk: &Chunk, why: fn(Vec<Range<u64>>) -> What) -> Done {
+    Done {
+        sequence: chunk.sequence,
+        offset: chunk.offset,
+        what: why(chunk.on_disk().collect()),
     }
 }
 

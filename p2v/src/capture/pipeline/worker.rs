@@ -1,8 +1,9 @@
 //! Work on every core: zero check and compression cluster by cluster, a checksum over the chunk.
 
-use super::Done;
 use super::chunks::Chunk;
+use super::{Done, What};
 use crate::capture::Buffer;
+use crate::capture::store::Packed;
 use crate::error::{Failure, Result};
 use crossbeam_channel::{Receiver, Sender};
 use disk::qcow2::{ClusterEncoder, EncodedCluster, Qcow2Error};
@@ -46,13 +47,16 @@ impl Worker {
             }
             next = end;
         }
-        Ok(Done {
-            sequence: chunk.sequence,
+        let packed = Packed {
             index: chunk.index,
             read: chunk.ranges.iter().map(|range| range.len() as u64).sum(),
             hash: (!clusters.is_empty()).then(|| blake3::hash(&bytes[..chunk.length])),
             clusters,
-            failed: false,
+        };
+        Ok(Done {
+            sequence: chunk.sequence,
+            offset: chunk.offset,
+            what: What::Packed(packed),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! The disk behind a thread of its own: a read that hangs keeps nobody from looking at the clock or at Ctrl-C.
 
-use super::kept::Kept;
+use super::map::Status;
 use super::passes::{BLOCK, Medium, Reading};
 use crate::capture::progress::{Progress, STUCK};
+use crate::capture::store::Store;
 use crate::capture::{Buffer, media};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
@@ -24,10 +25,10 @@ type Request = (u64, usize, Buffer);
 /// What it answers.
 type Answer = (io::Result<()>, Duration, Buffer);
 
-/// The disk and the file in which what is read of it is kept.
+/// The disk and the store in which what is read of it is kept.
 pub(super) struct Device<'a> {
     input: &'a Input,
-    kept: &'a Kept,
+    store: &'a mut dyn Store,
     progress: &'a Progress,
     stop: &'a Stop,
     requests: Sender<Request>,
@@ -40,7 +41,7 @@ pub(super) struct Device<'a> {
 
 impl<'a> Device<'a> {
     /// Starts the thread. It ends with the value, or when the read that it hangs in does.
-    pub(super) fn new(input: &'a Input, kept: &'a Kept, progress: &'a Progress, stop: &'a Stop) -> Self {
+    pub(super) fn new(input: &'a Input, store: &'a mut dyn Store, progress: &'a Progress, stop: &'a Stop) -> Self {
         let (requests, asked) = bounded::<Request>(1);
         let (answer, answers) = bounded::<Answer>(1);
         let disk = input.clone();
@@ -55,7 +56,7 @@ impl<'a> Device<'a> {
         });
         Device {
             input,
-            kept,
+            store,
             progress,
             stop,
             requests,
@@ -102,9 +103,7 @@ impl Medium for Device<'_> {
         let (result, time, buffer) = self.ask(range.start, length)?;
         let reading = match result {
             Ok(()) => {
-                self.kept
-                    .write(range.start, &buffer.bytes()[..length])
-                    .map_err(|error| Failure::target_write(self.kept.path(), &error))?;
+                self.store.keep(range.start, &buffer.bytes()[..length])?;
                 self.progress.add(bytes);
                 if self.is_slow(time) {
                     Reading::Slow
@@ -130,6 +129,10 @@ impl Medium for Device<'_> {
         };
         self.buffer = Some(buffer);
         Ok(reading)
+    }
+
+    fn note(&mut self, range: Range<u64>, status: Status) -> Result<()> {
+        self.store.note(range, status)
     }
 
     fn phase(&mut self, name: &'static str) {

@@ -10,11 +10,12 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Some ranges of a disk, in a file. What was never written to it reads as zeros.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     /// Size of the disk in bytes.
     size: u64,
@@ -24,21 +25,51 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Makes the file, which must not exist, for `set` of a disk of `size` bytes.
-    pub(super) fn create(path: &Path, set: &ExtentSet, size: u64) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, set: &ExtentSet, size: u64) -> io::Result<Self> {
         let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        let mut at = 0;
-        let ranges = set.iter().map(|range| {
-            let place = (range.clone(), at);
-            at += range.end - range.start;
-            place
-        });
-        let ranges = ranges.collect();
-        Ok(Kept {
-            file,
+        Ok(Kept::new(file, path, size).with(set))
+    }
+
+    /// Opens the file that another run made for `sets`, in this order.
+    pub(crate) fn open(path: &Path, sets: &[ExtentSet], size: u64) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        Ok(sets.iter().fold(Kept::new(file, path, size), Kept::with))
+    }
+
+    fn new(file: File, path: &Path, size: u64) -> Self {
+        Kept {
+            file: Arc::new(file),
             path: path.to_owned(),
             size,
-            ranges,
-        })
+            ranges: Vec::new(),
+        }
+    }
+
+    /// The same file for another `set` too, which must share nothing with those before.
+    pub(crate) fn with(mut self, set: &ExtentSet) -> Self {
+        let lengths = self.ranges.iter().map(|(range, _)| range.end - range.start);
+        let mut at = lengths.sum();
+        for range in set.iter() {
+            self.ranges.push((range.clone(), at));
+            at += range.end - range.start;
+        }
+        self.ranges.sort_unstable_by_key(|(range, _)| range.start);
+        self
+    }
+
+    /// A second owner of the same file.
+    pub(crate) fn share(&self) -> Self {
+        Kept {
+            file: Arc::clone(&self.file),
+            path: self.path.clone(),
+            size: self.size,
+            ranges: self.ranges.clone(),
+        }
+    }
+
+    /// Waits until what was written is on the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// The file.
@@ -47,7 +78,7 @@ impl Kept {
     }
 
     /// Keeps `bytes`, which lie at `offset` of the disk; an error if they are not all in the set.
-    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let end = offset.saturating_add(bytes.len() as u64);
         let mut written = 0;
         for (range, place) in self.within(offset..end) {
@@ -122,7 +153,12 @@ mod tests {
         ) {
             let set: ExtentSet = ranges.into_iter().map(|(start, len)| start..start + len).collect();
             let folder = tempfile::tempdir().unwrap();
-            let kept = Kept::create(&folder.path().join("kept"), &set, 1000).unwrap();
+            // In two parts, the second one opened again.
+            let middle = 500;
+            let (one, two): (ExtentSet, ExtentSet) = (set.within(middle..1000).collect(), set.within(0..middle).collect());
+            let path = folder.path().join("kept");
+            drop(Kept::create(&path, &one, 1000).unwrap().with(&two));
+            let kept = Kept::open(&path, &[one, two], 1000).unwrap();
             let mut model = vec![0; 1000];
             for (start, len, byte) in writes {
                 let end = (start + len).min(1000);

@@ -1,11 +1,12 @@
 //! What is known of each byte of a failing disk, in the words of GNU ddrescue.
 
 use disk::ExtentSet;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The statuses of a ddrescue mapfile (GNU ddrescue manual, chapter "Mapfile structure").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     /// `?`: not read yet, or not to be read.
     NonTried,
@@ -103,6 +104,21 @@ impl StatusMap {
             range.0 = at;
             self.ranges.insert(at, (end, status));
         }
+    }
+
+    /// Gives every byte of `range` a status, whether the map knew it or not.
+    pub(crate) fn add(&mut self, range: Range<u64>, status: Status) {
+        if range.is_empty() {
+            return;
+        }
+        self.split(range.start);
+        self.split(range.end);
+        let known: Vec<u64> = self.ranges.range(range.clone()).map(|(start, _)| *start).collect();
+        for start in known {
+            self.ranges.remove(&start);
+        }
+        self.ranges.insert(range.start, (range.end, status));
+        self.set(range, status);
     }
 
     /// Adds what another map knows. They must not know the same bytes.

@@ -1,5 +1,5 @@
 //! What the pipeline left out because the disk could not read it, or only slowly: read again, in the order of [`passes`],
-//! into a file beside the image. What is lost stays zero there.
+//! into a file beside the image ([`kept`]). What is lost stays zero there.
 
 mod device;
 mod kept;
@@ -7,36 +7,30 @@ pub(crate) mod map;
 mod passes;
 
 use super::progress::Progress;
-use crate::error::{Failure, Result};
+use super::store::Store;
+use crate::error::Result;
 use crate::signals::Stop;
 use crate::source::Input;
 use device::Device;
-use disk::ExtentSet;
 pub(crate) use kept::Kept;
-use map::{Status, StatusMap};
-use std::path::Path;
-use std::sync::Arc;
+use map::StatusMap;
 
-/// Reads `left` (bytes, multiples of 4096 but for the disk's end) of `input` into the new file `kept`.
+/// Reads what `map` does not call finished into `store`, and says in the map what became of it.
 pub(super) fn run(
     input: &Input,
-    left: &ExtentSet,
-    kept: &Path,
+    map: &mut StatusMap,
+    store: &mut dyn Store,
     retries: u32,
     progress: &Progress,
     stop: &Stop,
-) -> Result<(StatusMap, Arc<Kept>)> {
-    let failed = |error| Failure::target_write(kept, &error);
+) -> Result<()> {
     let info = input.info();
-    let kept = Arc::new(Kept::create(kept, left, info.size).map_err(failed)?);
     // A sector of 4096 bytes that calls itself eight of 512 fails as a whole: its parts need not be tried.
     let sector = if info.physical_sector.is_multiple_of(info.logical_sector.max(1)) && info.physical_sector <= 4096 {
         info.physical_sector
     } else {
         info.logical_sector
     };
-    let mut map = StatusMap::new(left, Status::NonTried);
-    let mut device = Device::new(input, &kept, progress, stop);
-    passes::run(&mut map, &mut device, u64::from(sector), info.size, retries)?;
-    Ok((map, kept))
+    let mut device = Device::new(input, store, progress, stop);
+    passes::run(map, &mut device, u64::from(sector), info.size, retries)
 }

@@ -28,6 +28,11 @@ pub(super) trait Medium {
     /// Reads `range` and keeps it. An error is one that ends the capture: the disk is gone, the target full.
     fn read(&mut self, range: Range<u64>) -> Result<Reading>;
 
+    /// This became of a range.
+    fn note(&mut self, _range: Range<u64>, _status: Status) -> Result<()> {
+        Ok(())
+    }
+
     /// A new phase begins.
     fn phase(&mut self, _name: &'static str) {}
 }
@@ -133,7 +138,10 @@ impl<M: Medium> Passes<'_, M> {
                     break;
                 }
             }
-            self.map.set(left, Status::NonScraped);
+            self.map.set(left.clone(), Status::NonScraped);
+            if !left.is_empty() {
+                self.medium.note(left, Status::NonScraped)?;
+            }
         }
         Ok(())
     }
@@ -168,7 +176,8 @@ impl<M: Medium> Passes<'_, M> {
             Reading::Bad if range.end - range.start <= self.sector => Status::Bad,
             Reading::Bad => failed,
         };
-        self.map.set(range, status);
+        self.map.set(range.clone(), status);
+        self.medium.note(range, status)?;
         Ok(reading)
     }
 }

@@ -1,0 +1,92 @@
+//! Where a capture is stored, and what of it is safe there. The copy gives chunks and does not know where they go.
+//!
+//! ```text
+//! chunks ──> Store ──> local: image, journal, what was read late ──> machine folder
+//!                          syncer: durable first, then in the journal
+//! ```
+
+mod conclude;
+mod frame;
+pub(crate) mod journal;
+mod local;
+mod samples;
+mod syncer;
+
+pub(crate) use journal::Past;
+pub(crate) use local::{Local, Place};
+
+use super::lost::Lost;
+use super::progress::Progress;
+use super::rescue::map::{Status, StatusMap};
+use crate::error::Result;
+use crate::signals::Stop;
+use blake3::Hash;
+use disk::ExtentSet;
+use disk::qcow2::EncodedCluster;
+use std::ops::Range;
+
+/// A chunk on its way into the image.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// Number on the disk.
+    pub(crate) index: u64,
+    /// Bytes that were read for it.
+    pub(crate) read: u64,
+    /// Checksum, if it holds anything but zeros.
+    pub(crate) hash: Option<Hash>,
+    /// Clusters that hold data, ascending.
+    pub(crate) clusters: Vec<(u64, EncodedCluster)>,
+}
+
+/// Takes what the pipeline gives, in ascending order.
+pub(crate) trait Sink {
+    /// A chunk.
+    fn append(&mut self, chunk: Packed) -> Result<()>;
+
+    /// Ranges of a chunk that is left for later.
+    fn leave(&mut self, ranges: &[Range<u64>]) -> Result<()>;
+}
+
+/// What a finished capture consists of beside what was stored before.
+pub(crate) struct Conclusion {
+    /// Bytes a logical sector.
+    pub(crate) sector: u32,
+    /// Everything that the image holds.
+    pub(crate) used: ExtentSet,
+    /// What of it could not be read.
+    pub(crate) map: StatusMap,
+    /// The text of machine.toml.
+    pub(crate) machine: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Concluded {
+    /// Size of the image file in bytes.
+    pub(crate) image_bytes: u64,
+    /// Chunks of the disk that hold anything but zeros.
+    pub(crate) chunks_with_data: u64,
+    /// What the disk could not read.
+    pub(crate) lost: Lost,
+}
+
+/// A capture in the making. What was stored is safe after a while: at most [`UNSAFE`] bytes of the disk are not.
+pub(crate) trait Store: Sink {
+    /// `set`, in addition to what was said before, will be read late.
+    fn begin_late(&mut self, set: &ExtentSet) -> Result<()>;
+
+    /// Bytes at `offset` of the disk that were read late.
+    fn keep(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// What became of a range that is read late.
+    fn note(&mut self, range: Range<u64>, status: Status) -> Result<()>;
+
+    /// Makes everything safe that was stored. The answer is whether there is anything worth going on with.
+    fn suspend(&mut self) -> Result<bool>;
+
+    /// Makes it a machine.
+    fn conclude(&mut self, conclusion: &Conclusion, progress: &Progress, stop: &Stop) -> Result<Concluded>;
+}
+
+/// At most so many bytes of what was read are not safe yet; what the pipeline holds comes on top of it.
+pub(crate) const UNSAFE: u64 = 24 << 20;

@@ -1,0 +1,85 @@
+//! Making what was written durable, in a thread of its own: the copy goes on meanwhile.
+
+use crate::capture::rescue::Kept;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+/// What went wrong, and with which file.
+pub(super) type SyncError = (PathBuf, io::Error);
+
+/// What is asked for.
+struct Job {
+    /// The file of what was read late, if it was written to.
+    late: Option<Arc<Kept>>,
+    /// Records for the journal, once all that they speak of is durable.
+    records: Vec<u8>,
+}
+
+/// The thread. It ends with this value.
+pub(super) struct Syncer {
+    jobs: Sender<Job>,
+    answers: Receiver<Result<(), SyncError>>,
+    busy: bool,
+}
+
+impl Syncer {
+    /// Syncs `image` before `journal` grows.
+    pub(super) fn new(image: (File, PathBuf), mut journal: (File, PathBuf)) -> Self {
+        let (jobs, asked) = bounded::<Job>(1);
+        let (answer, answers) = bounded(1);
+        let mut work = move |job: Job| -> Result<(), SyncError> {
+            image.0.sync_data().map_err(|error| (image.1.clone(), error))?;
+            if let Some(late) = job.late {
+                late.sync().map_err(|error| (late.path().to_owned(), error))?;
+            }
+            let written = journal.0.write_all(&job.records).and_then(|()| journal.0.sync_data());
+            written.map_err(|error| (journal.1.clone(), error))
+        };
+        thread::spawn(move || {
+            for job in asked {
+                if answer.send(work(job)).is_err() {
+                    return;
+                }
+            }
+        });
+        Syncer {
+            jobs,
+            answers,
+            busy: false,
+        }
+    }
+
+    /// Begins; not to be called while it is [`busy`](Syncer::is_busy).
+    pub(super) fn begin(&mut self, records: Vec<u8>, late: Option<Arc<Kept>>) {
+        // Without the thread, `look` says so.
+        let _ = self.jobs.send(Job { late, records });
+        self.busy = true;
+    }
+
+    /// Whether what was begun last has not been seen to end.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Looks whether it has ended; with `wait`, waits until it has.
+    pub(super) fn look(&mut self, wait: bool) -> Result<(), SyncError> {
+        use crossbeam_channel::TryRecvError;
+        if !self.busy {
+            return Ok(());
+        }
+        let answer = match self.answers.try_recv() {
+            Err(TryRecvError::Empty) if !wait => return Ok(()),
+            Err(TryRecvError::Empty) => self.answers.recv().ok(),
+            answer => answer.ok(),
+        };
+        self.busy = false;
+        answer.unwrap_or_else(|| {
+            let bug = "the thread that syncs failed: this is a bug in p2v";
+            Err((PathBuf::from("the capture"), io::Error::other(bug)))
+        })
+    }
+}
