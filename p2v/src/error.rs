@@ -115,9 +115,11 @@ impl Failure {
                 "The target's file system cannot hold files this large (FAT cannot go past 4 GiB). \
                  Use a target with exFAT, NTFS or ext4.",
             ),
-            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
-                failure.advice("Choose a folder that you may write to, with `-o`.")
-            }
+            Some(Errno::ROFS) => failure.advice(
+                "The target can only be read: it was mounted so, or the system made it so after an error. Is it still \
+                 connected? Check it, or choose another folder with `-o`.",
+            ),
+            Some(Errno::ACCESS | Errno::PERM) => failure.advice("Choose a folder that you may write to, with `-o`."),
             Some(Errno::IO | Errno::NXIO | Errno::NODEV | Errno::STALE) => {
                 failure.advice("Is the target still connected? Check it, then start again.")
             }

@@ -303,9 +303,11 @@ fn a_stuck_disk_is_told_and_ctrl_c_ends_the_capture() {
     run(Command::new("kill").arg("-INT").arg(child.id().to_string()));
     // The message comes although the disk still hangs.
     assert!(lines.any(|line| line.unwrap().contains("interrupted")));
-    assert!(!machine.exists());
     fs::write(folder.path().join("go"), "").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!machine.join("machine.toml").exists());
+    run(p2v("capture").arg(&failing.path).arg("-o").arg(&machine).arg("--quiet"));
+    judge(&disk, &machine);
 }
 
 #[test]

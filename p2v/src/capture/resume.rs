@@ -45,6 +45,8 @@ pub(super) fn before(folder: &Path, restart: bool) -> Result<Before> {
                 );
                 Failure::refused(what).advice("`--restart` throws it away and starts anew.")
             })?;
+            // Without anything in it there may not even be an image.
+            let past = past.filter(|past| !past.done.is_empty() || !past.left.is_empty());
             Ok(past.map_or(Before::ThrowAway, |past| Before::Past(Box::new(past))))
         }
         Unfinished::Lost => {

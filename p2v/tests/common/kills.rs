@@ -4,12 +4,13 @@ use super::*;
 use std::os::unix::process::ExitStatusExt;
 
 /// System calls that change files, or come between changes.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     "write",
     "pwrite64",
     "ioctl",
     "ftruncate",
     "fsync",
+    "fdatasync",
     "renameat2",
     "rename",
     "unlink",
@@ -24,9 +25,14 @@ const STEPS: [&str; 14] = [
 /// Runs `attempt` with a command that is killed before its first `write`, its second, and so on, then before each
 /// other of [`STEPS`]. `attempt(p2v, step)` adds arguments and gives the finished command to `check`, which must say
 /// whether it was killed. Returns how often it was.
-pub(crate) fn at_every_step(mut attempt: impl FnMut(&mut Command, &str) -> bool) -> usize {
+pub(crate) fn at_every_step(attempt: impl FnMut(&mut Command, &str) -> bool) -> usize {
+    at_steps(&STEPS, attempt)
+}
+
+/// The same for some system calls.
+pub(crate) fn at_steps(calls: &[&str], mut attempt: impl FnMut(&mut Command, &str) -> bool) -> usize {
     let mut kills = 0;
-    for call in STEPS {
+    for call in calls {
         // strace counts each system call by itself.
         for number in 1.. {
             assert!(number < 500, "{call} never ends");

@@ -24,9 +24,14 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Makes the file, which must not exist, for `set` of a disk of `size` bytes.
+    /// Makes the file for `set` of a disk of `size` bytes. One that is there is of a run that did not come to use it.
     pub(crate) fn create(path: &Path, set: &ExtentSet, size: u64) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
         Ok(Kept::new(file, path, size).with(set))
     }
 

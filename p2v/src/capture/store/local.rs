@@ -75,8 +75,9 @@ impl Local {
     /// Begins a capture in a new folder.
     pub(crate) fn create(place: &Place<'_>, disk: Fingerprint, used: &ExtentSet) -> Result<Self> {
         let mut folder = NewFolder::create(place.folder)?;
-        let (image, rescued) = (folder.start_file(DISK), folder.start_file(RESCUED));
+        // First made, last removed: without it nobody knows what the others are.
         let journal = folder.own_file(JOURNAL);
+        let (image, rescued) = (folder.start_file(DISK), folder.start_file(RESCUED));
         let begun = Begun::new(disk, place.cluster_bits, place.compression);
         let begin = || -> io::Result<File> {
             let mut file = File::create_new(&journal)?;
