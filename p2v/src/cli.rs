@@ -135,6 +135,9 @@ pub(crate) enum Command {
     Shutdown(ShutdownArgs),
     /// Make a USB stick from which an old PC starts, to capture it
     LiveUsb(LiveUsbArgs),
+    /// Store a capture that another computer makes (it starts this through ssh)
+    #[command(hide = true)]
+    Receive,
     /// Print completions for a shell
     #[command(after_help = "Example: p2v completions bash > ~/.local/share/bash-completion/completions/p2v")]
     Completions(CompletionsArgs),
@@ -178,7 +181,8 @@ pub(crate) enum CompressionName {
 pub(crate) struct CaptureArgs {
     /// The disk (/dev/sda) or image file to copy; it is only ever read
     pub(crate) source: PathBuf,
-    /// The machine folder to make, new or empty, or one whose capture was not finished [default: a new one in the library]
+    /// The machine folder to make, new or empty, or one whose capture was not finished; ssh://me@newpc/~/oldpc for one on
+    /// another computer [default: a new one in the library]
     #[arg(short, long, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
     /// The machine's name [default: the folder's name; in the library the system's host name, or the disk's model]
@@ -202,6 +206,12 @@ pub(crate) struct CaptureArgs {
     /// The map of GNU ddrescue, if SOURCE is an image that it rescued: what it could not read is lost, not zeros
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
+    /// The ssh for ssh:// targets, with options if need be: "ssh -i key"
+    #[arg(long, value_name = "COMMAND", default_value = "ssh")]
+    pub(crate) ssh: String,
+    /// Where p2v is on the other computer
+    #[arg(long, value_name = "PROGRAM", default_value = "p2v")]
+    pub(crate) remote_p2v: String,
     /// Throw away an unfinished capture of the same name, and start anew, instead of going on with it
     #[arg(long)]
     pub(crate) restart: bool,

@@ -133,11 +133,12 @@ impl Failure {
     }
 
     /// It ended a capture to `folder`, of which something stayed there, or nothing.
-    pub(crate) fn of_capture(mut self, folder: &Path, stays: bool) -> Self {
+    pub(crate) fn of_capture(mut self, folder: &Path, host: Option<&str>, stays: bool) -> Self {
         let now = if stays {
             let folder = crate::machine::library::word(folder);
+            let on = host.map_or(String::new(), |host| format!(" on {host}"));
             format!(
-                "What was copied so far stays: the same command goes on from there. `p2v remove {folder}` throws it away."
+                "What was copied so far stays: the same command goes on from there. `p2v remove {folder}`{on} throws it away."
             )
         } else {
             "Nothing of it stays behind.".to_owned()

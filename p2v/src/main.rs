@@ -57,6 +57,7 @@ fn carry_out(command: &Command) -> error::Result<()> {
         Command::Type(args) => commands::type_::run(args),
         Command::Shutdown(args) => commands::shutdown::run(args),
         Command::LiveUsb(args) => commands::live_usb::run(args),
+        Command::Receive => commands::receive::run(),
         Command::Completions(args) => commands::completions::run(args),
         Command::Man => commands::man::run(),
     }

@@ -69,6 +69,8 @@ const TEST: &[&str] = &[
     "nbdkit",
     "ntfs-3g",
     "openbox",
+    "openssh-client",
+    "openssh-server",
     "ovmf",
     "partclone",
     "python3-gi",

@@ -10,12 +10,12 @@ mod walk;
 use crate::extent::ExtentSet;
 use crate::io::{ReadAt, Window};
 use crate::usedmap::{Volume, VolumeKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A file or folder that lost bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostFile {
     /// Path from the volume's root, beginning with `/`; a folder's ends with one.
     pub path: String,
@@ -25,7 +25,7 @@ pub struct LostFile {
 
 /// Whose the lost bytes of one volume are. All counts are bytes, and each lost byte is counted once, but for those that a
 /// damaged filesystem gives to two files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// Files and folders, in order of their paths.
     pub files: Vec<LostFile>,

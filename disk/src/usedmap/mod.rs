@@ -140,13 +140,12 @@ pub fn map_volume<D: ReadAt + ?Sized>(volume: &D) -> io::Result<Volume> {
 /// times, the sector of free counts, the log. They tell whether a disk is still as it was.
 pub fn marks<D: ReadAt + ?Sized>(volume: &D, kind: VolumeKind) -> Vec<Range<u64>> {
     let size = volume.size();
-    let mut marks = vec![0..MARK];
-    if kind == VolumeKind::Ntfs
-        && let Ok(Some(log)) = ntfs::log_start(volume)
-    {
-        marks.push(log);
-    }
-    let inside = marks.into_iter().map(|mark| mark.start.min(size)..mark.end.min(size));
+    let log = match kind {
+        VolumeKind::Ntfs => ntfs::log_start(volume).ok().flatten(),
+        _ => None,
+    };
+    let marks = std::iter::once(0..MARK).chain(log);
+    let inside = marks.map(|mark| mark.start.min(size)..mark.end.min(size));
     inside.filter(|mark| !mark.is_empty()).collect()
 }
 

@@ -83,6 +83,11 @@ impl Fingerprint {
         }
     }
 
+    /// Size of the disk in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// What tells `now` from this. What could not be read, then or now, tells nothing.
     pub(super) fn difference(&self, now: &Fingerprint) -> Option<Difference> {
         let differ = |then: &Option<String>, now: &Option<String>| then.is_some() && now.is_some() && then != now;

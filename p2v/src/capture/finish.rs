@@ -7,7 +7,7 @@ use super::resume::Before;
 use super::store::{Concluded, Conclusion, Local, Place, Store};
 use super::{Plan, intersection, pipeline, rescue};
 use crate::error::{Failure, Result};
-use crate::machine::{DISK, JOURNAL, LOST, NewFolder, library};
+use crate::machine::{DISK, LOST, NewFolder, library};
 use crate::report;
 use crate::signals::Stop;
 use crate::source::Input;
@@ -15,6 +15,7 @@ use disk::ExtentSet;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// What a capture came to.
@@ -22,6 +23,9 @@ use std::time::Duration;
 pub(crate) struct Outcome {
     /// The machine folder.
     pub(crate) folder: PathBuf,
+    /// The other computer that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     /// Size of the disk in bytes.
     disk_bytes: u64,
     /// Bytes that the image stands for: used, rounded outwards.
@@ -55,11 +59,12 @@ pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome
     let time = progress.finish();
     let (map, concluded) = copied.map_err(|failure| {
         // If this fails too, what was safe before is.
-        let stays = store.suspend().unwrap_or_else(|_| plan.folder.join(JOURNAL).exists());
-        failure.of_capture(&plan.folder, stays)
+        let stays = store.suspend().unwrap_or_else(|_| store.is_worth());
+        failure.of_capture(&plan.folder, plan.host(), stays)
     })?;
     Ok(Outcome {
         folder: plan.folder.clone(),
+        host: plan.host().map(str::to_owned),
         disk_bytes: plan.info.size,
         used_bytes: plan.used.bytes(),
         read_bytes: intersection(&plan.read, &map.lost().complement(plan.info.size)).bytes(),
@@ -75,6 +80,20 @@ pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome
 
 /// The place where it is stored, and what an earlier run stored there.
 fn open(plan: &Plan) -> Result<Box<dyn Store>> {
+    if let Some((host, remote)) = &plan.there {
+        let remote = remote.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut remote = remote.ok_or_else(|| Failure::failed(format!("the connection to {host} was used before")))?;
+        let disk = plan.fingerprint.clone();
+        remote.begin(
+            &plan.before,
+            plan.info.size,
+            plan.cluster_bits(),
+            plan.compression,
+            disk,
+            &plan.used,
+        )?;
+        return Ok(Box::new(remote));
+    }
     let place = Place {
         folder: &plan.folder,
         size: plan.info.size,
@@ -178,7 +197,10 @@ impl Outcome {
             let _ = writeln!(text, "This list is in {folder}/{LOST} too.");
         }
         let machine = library::word(&self.folder);
-        let _ = writeln!(text, "The machine is in {folder}. Next:");
+        let _ = match &self.host {
+            Some(host) => writeln!(text, "The machine is in {host}:{folder}. Next, there:"),
+            None => writeln!(text, "The machine is in {folder}. Next:"),
+        };
         let _ = writeln!(text, "  p2v verify {machine}    check it");
         let _ = writeln!(text, "  p2v launch {machine}    run it");
         text

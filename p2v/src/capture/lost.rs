@@ -5,7 +5,7 @@ use disk::layout::{DiskLayout, PartitionContents};
 use disk::lost::{Owners, owners};
 use disk::qcow2::Image;
 use disk::{ExtentSet, ReadAt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 const MOST_LISTED: usize = 1000;
 
 /// What was lost of a disk.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Lost {
     bytes: u64,
     /// First byte and one past the last one of each range.
@@ -23,7 +23,7 @@ pub(crate) struct Lost {
 }
 
 /// What was lost in one place: a partition, or everything that is in none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Place {
     /// Number of the partition; `None` for what is in no partition.
     partition: Option<u32>,

@@ -3,10 +3,11 @@
 use super::fingerprint::Fingerprint;
 use super::rescue::map::{Status, StatusMap};
 use super::resume::{self, Before};
+use super::store::{Address, Found, Remote, Way, Wish};
 use super::{GRAIN, mapfile, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
-use crate::machine::{Library, Machine, check_unused, describe, is_own_disk};
+use crate::machine::{Library, Machine, describe, is_own_disk};
 use crate::report;
 use crate::source::Input;
 use disk::ExtentSet;
@@ -17,6 +18,7 @@ use drivers_inject::System;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// What was asked for, free of the command line's form.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct Request {
     retries: u32,
     map: Option<PathBuf>,
     restart: bool,
+    /// Where on another computer, and how it is reached.
+    there: Option<(Address, Way)>,
 }
 
 impl Request {
@@ -47,9 +51,16 @@ impl Request {
             (CompressionName::Zlib, None) => Compression::Zlib,
             (CompressionName::None, None) => Compression::None,
         };
+        let output = args.output.as_deref().filter(|output| Address::is_meant(output));
+        let way = Way {
+            ssh: args.ssh.clone(),
+            p2v: args.remote_p2v.clone(),
+        };
+        let there = output.map(Address::parse).transpose()?.map(|address| (address, way));
         Ok(Request {
+            there,
             source: args.source.clone(),
-            folder: args.output.clone(),
+            folder: args.output.clone().filter(|output| !Address::is_meant(output)),
             name: args.name.clone(),
             compression,
             allow_in_use: args.allow_in_use,
@@ -62,14 +73,34 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The place that is meant.
+    fn wish(&self) -> Wish {
+        let there = self.there.as_ref();
+        let folder = match there {
+            Some((address, _)) => address.path().map(str::to_owned),
+            None => self.folder.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
+        };
+        Wish {
+            name: self.name.clone().filter(|_| folder.is_none()),
+            folder,
+            names: Vec::new(),
+            restart: self.restart,
+            disk: Fingerprint::default(),
+        }
+    }
+}
+
 /// A capture that can be carried out, printed, or dropped.
 pub(crate) struct Plan {
     /// What is read.
     pub(crate) input: Input,
     /// What is known of it.
     pub(crate) info: SourceInfo,
-    /// Where the result goes.
+    /// Where the result goes, on this computer or [another one](Plan::host).
     pub(crate) folder: PathBuf,
+    /// The other computer, if there is one, and the connection until it is used.
+    pub(super) there: Option<(String, Mutex<Option<Remote>>)>,
     /// How the image is compressed.
     pub(crate) compression: Compression,
     /// How often sectors that cannot be read are tried again.
@@ -99,26 +130,26 @@ pub(crate) struct Plan {
 impl Plan {
     /// Opens the source, looks at it, and checks the target. Writes nothing.
     pub(crate) fn new(request: &Request) -> Result<Self> {
-        let library = Library::locate();
-        // Which folder of the library it is may depend on what is on the disk; on which file system it is does not.
-        let place = match (&request.folder, &request.name) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(name)) => library.clone()?.path().join(name),
-            (None, None) => library.clone()?.path().to_owned(),
-        };
-        let mut before = match (&request.folder, &request.name) {
-            (None, None) => Before::Nothing,
-            _ => resume::before(&place, request.restart)?,
-        };
-        match (&before, &request.folder, &request.name) {
-            (Before::Nothing, Some(folder), _) => check_unused(folder)?,
-            (Before::Nothing, None, Some(name)) => drop(library.clone()?.new_folder(name)?),
-            _ => {}
+        let mut wish = request.wish();
+        let mut there = None;
+        match &request.there {
+            // What ssh asks is asked first.
+            Some((address, way)) => there = Some((address.host().to_owned(), Remote::connect(address, way)?)),
+            // A place that will not do is told before the disk is looked at.
+            None if wish.folder.is_some() || wish.name.is_some() => drop(resume::choose(&wish)?),
+            None => {}
         }
         let input = Input::open(&request.source)?;
         let info = input.info();
         let mut warnings = check_use(&info, request.allow_in_use)?;
-        target::check_not_on_source(&info, &place)?;
+        if there.is_none() {
+            let place = match (&request.folder, &request.name) {
+                (Some(folder), _) => folder.clone(),
+                // Which folder of the library it is may depend on what is on the disk; on which file system it is does not.
+                _ => Library::locate()?.path().to_owned(),
+            };
+            target::check_not_on_source(&info, &place)?;
+        }
 
         let reader = input.reader();
         let unreadable = |error| Failure::source_read(&info.path, 0, info.logical_sector, &error);
@@ -129,16 +160,25 @@ impl Plan {
             .map_err(unreadable)?
             .align_outwards(GRAIN, info.size);
         let lost = lost_before(request.map.as_deref(), &info, &used)?;
-        let fingerprint = Fingerprint::of(&input, &layout, &lost);
-        let mut folder = place.clone();
-        if let (None, None) = (&request.folder, &request.name)
-            && let Some(found) = resume::in_library(library.as_ref().map_err(Clone::clone)?, &fingerprint)
-        {
-            before = resume::before(&found, request.restart)?;
-            folder = found;
-        }
+        let found = drivers_inject::inspect(&reader, &layout);
+        let systems = found.systems;
+        wish.disk = Fingerprint::of(&input, &layout, &lost);
+        let hosts = systems.iter().filter_map(|system| system.hostname.clone());
+        wish.names = hosts.chain(info.model.clone()).collect();
+        let (folder, free, before) = match &mut there {
+            Some((_, remote)) => {
+                let Found { folder, free, before } = remote.ask(wish.clone())?;
+                (PathBuf::from(folder), free, before)
+            }
+            None => {
+                let (folder, before) = resume::choose(&wish)?;
+                let free = target::room(&folder)?;
+                (folder, free, before)
+            }
+        };
+        let place = place_text(&folder, there.as_ref().map(|(host, _)| host.as_str()));
         if let Before::Past(past) = &before {
-            resume::check(&folder, past, &input, &fingerprint, &used, request.compression)?;
+            resume::check(&place, past, &input, &wish.disk, &used, request.compression)?;
             used = past.used.clone();
         }
         let read = intersection(&intersection(&used, &data), &lost.lost().complement(info.size));
@@ -157,20 +197,14 @@ impl Plan {
             resume::check_samples(past, &input, &read)?;
         }
         let still = read.bytes().saturating_sub(before.bytes_done(&read));
-        let free = target::check_room(&place, still, request.ignore_free_space, &mut warnings)?;
-        let found = drivers_inject::inspect(&reader, &layout);
+        target::check_room(&place, free, still, request.ignore_free_space, &mut warnings)?;
         for volume in &found.unreadable {
             warnings.push(format!(
                 "no system was looked for on partition {}: {}",
                 volume.partition, volume.reason
             ));
         }
-        let systems = found.systems;
         let live = is_own_disk(&info) && !request.from_other_pc;
-        if let (None, None, Before::Nothing) = (&request.folder, &request.name, &before) {
-            let hosts = systems.iter().filter_map(|system| system.hostname.as_deref());
-            folder = library?.free_folder(hosts.chain(info.model.as_deref()))?;
-        }
         let name = request.name.clone().unwrap_or_else(|| name_of(&folder));
         let machine = describe(name, &info, live, &*reader, &layout, &systems);
         Ok(Plan {
@@ -185,7 +219,8 @@ impl Plan {
             lost,
             machine,
             systems,
-            fingerprint,
+            fingerprint: wish.disk,
+            there: there.map(|(host, remote)| (host, Mutex::new(Some(remote)))),
             before,
             free,
             warnings,
@@ -198,6 +233,16 @@ impl Plan {
             Before::Past(past) => past.begun.cluster_bits,
             Before::Nothing | Before::ThrowAway => DEFAULT_CLUSTER_BITS,
         }
+    }
+
+    /// The other computer that it goes to.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.there.as_ref().map(|(host, _)| host.as_str())
+    }
+
+    /// The folder, with the other computer if there is one.
+    pub(crate) fn place(&self) -> String {
+        place_text(&self.folder, self.host())
     }
 
     /// Bytes that an earlier run copied.
@@ -220,12 +265,7 @@ impl Plan {
             report::size(info.size),
             info.size
         );
-        let _ = writeln!(
-            text,
-            "Target   {}  {} free",
-            self.folder.display(),
-            report::size(self.free)
-        );
+        let _ = writeln!(text, "Target   {}  {} free", self.place(), report::size(self.free));
         text.push_str(&report::layout_text(&self.layout));
         for system in &self.systems {
             let _ = writeln!(text, "System   {}", report::system_text(system));
@@ -271,6 +311,7 @@ impl Plan {
         struct Json<'a> {
             source: &'a SourceInfo,
             target: &'a Path,
+            target_host: Option<&'a str>,
             target_free: u64,
             layout: &'a DiskLayout,
             systems: &'a [System],
@@ -285,6 +326,7 @@ impl Plan {
         Json {
             source: &self.info,
             target: &self.folder,
+            target_host: self.host(),
             target_free: self.free,
             layout: &self.layout,
             systems: &self.systems,
@@ -296,6 +338,14 @@ impl Plan {
             machine: &self.machine,
             warnings: &self.warnings,
         }
+    }
+}
+
+fn place_text(folder: &Path, host: Option<&str>) -> String {
+    let folder = folder.display();
+    match host {
+        Some(host) => format!("{host}:{folder}"),
+        None => folder.to_string(),
     }
 }
 

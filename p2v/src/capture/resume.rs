@@ -2,18 +2,18 @@
 
 use super::fingerprint::{Difference, Fingerprint};
 use super::pipeline::whole_chunk;
-use super::store::Past;
 use super::store::journal::Codec;
+use super::store::{Past, Wish};
 use super::{Buffer, CHUNK};
 use crate::error::{Failure, Result};
-use crate::machine::{JOURNAL, Library, Unfinished, unfinished};
+use crate::machine::{JOURNAL, Library, Unfinished, check_unused, unfinished};
 use crate::source::Input;
 use disk::ExtentSet;
 use disk::qcow2::Compression;
 use std::path::{Path, PathBuf};
 
 /// What a capture to a folder begins with.
-pub(super) enum Before {
+pub(crate) enum Before {
     /// Nothing.
     Nothing,
     /// What was begun there is to be thrown away, or never came to anything.
@@ -32,8 +32,36 @@ impl Before {
     }
 }
 
+/// The folder that is meant, on this computer, and what is in it. Refuses one that holds anything else.
+pub(super) fn choose(wish: &Wish) -> Result<(PathBuf, Before)> {
+    let whole = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
+    if let Some(folder) = &wish.folder {
+        let folder = whole(PathBuf::from(folder));
+        let before = before(&folder, wish.restart)?;
+        if let Before::Nothing = before {
+            check_unused(&folder)?;
+        }
+        return Ok((folder, before));
+    }
+    let library = Library::locate()?;
+    if let Some(name) = &wish.name {
+        let folder = library.path().join(name);
+        let before = before(&folder, wish.restart)?;
+        if let Before::Nothing = before {
+            library.new_folder(name)?;
+        }
+        return Ok((folder, before));
+    }
+    if let Some(folder) = in_library(&library, &wish.disk) {
+        let before = before(&folder, wish.restart)?;
+        return Ok((folder, before));
+    }
+    let folder = library.free_folder(wish.names.iter().map(String::as_str))?;
+    Ok((folder, Before::Nothing))
+}
+
 /// Looks what is in `folder`; with `restart`, an unfinished capture there does not count.
-pub(super) fn before(folder: &Path, restart: bool) -> Result<Before> {
+fn before(folder: &Path, restart: bool) -> Result<Before> {
     match unfinished(folder) {
         Unfinished::No => Ok(Before::Nothing),
         _ if restart => Ok(Before::ThrowAway),
@@ -61,7 +89,7 @@ pub(super) fn before(folder: &Path, restart: bool) -> Result<Before> {
 }
 
 /// The unfinished capture of the disk `now` in the library, if there is one.
-pub(super) fn in_library(library: &Library, now: &Fingerprint) -> Option<PathBuf> {
+fn in_library(library: &Library, now: &Fingerprint) -> Option<PathBuf> {
     let mut folders = library.folders().unwrap_or_default().into_iter();
     folders.find(|folder| {
         matches!(unfinished(folder), Unfinished::Resumable)
@@ -72,7 +100,7 @@ pub(super) fn in_library(library: &Library, now: &Fingerprint) -> Option<PathBuf
 /// Refuses to go on unless the disk is the one that was begun with, and nobody wrote to it since. `used` is what would be
 /// copied of it now.
 pub(super) fn check(
-    folder: &Path,
+    folder: &str,
     past: &Past,
     input: &Input,
     now: &Fingerprint,
@@ -81,7 +109,7 @@ pub(super) fn check(
 ) -> Result<()> {
     let path = input.info().path;
     let begun = &past.begun;
-    let (folder, path) = (folder.display(), path.display());
+    let path = path.display();
     let throw_away = "Or throw the unfinished capture away and start anew, with `--restart`.";
     if let Some(difference) = begun.disk.difference(now) {
         return Err(match difference {

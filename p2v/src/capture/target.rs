@@ -18,14 +18,18 @@ fn nearest_existing(folder: &Path) -> PathBuf {
     found.unwrap_or(Path::new("/")).to_owned()
 }
 
-/// How many bytes are free for `folder`; refuses where `needed` bytes cannot fit, warns where they may not.
-pub(super) fn check_room(folder: &Path, needed: u64, ignore: bool, warnings: &mut Vec<String>) -> Result<u64> {
+/// How many bytes are free for `folder`.
+pub(super) fn room(folder: &Path) -> Result<u64> {
     let place = nearest_existing(folder);
     let stat = rustix::fs::statvfs(&place).map_err(|error| Failure::target_write(&place, &error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Refuses where `needed` bytes cannot fit into the `free` ones at `place`, warns where they may not.
+pub(super) fn check_room(place: &str, free: u64, needed: u64, ignore: bool, warnings: &mut Vec<String>) -> Result<()> {
     let have = format!(
         "{} has {} free, the disk holds {} of data",
-        place.display(),
+        place,
         report::size(free),
         report::size(needed)
     );
@@ -36,7 +40,7 @@ pub(super) fn check_room(folder: &Path, needed: u64, ignore: bool, warnings: &mu
     if free < needed {
         warnings.push(format!("{have}: it fits only if it compresses well"));
     }
-    Ok(free)
+    Ok(())
 }
 
 /// Refuses a folder that lies on the disk that is to be captured: the capture would change its own source.
@@ -173,11 +177,13 @@ mod tests {
     fn too_little_room_is_refused_and_scarce_room_warned_of() {
         let folder = tempfile::tempdir().unwrap();
         let mut warnings = Vec::new();
-        let free = check_room(folder.path(), 1, false, &mut warnings).unwrap();
-        assert!(free > 1 && warnings.is_empty());
-        check_room(folder.path(), free.saturating_mul(2), false, &mut warnings).unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert!(check_room(folder.path(), u64::MAX, false, &mut warnings).is_err());
-        assert!(check_room(folder.path(), u64::MAX, true, &mut warnings).is_ok());
+        let free = room(folder.path()).unwrap();
+        let mut check = |needed, ignore| {
+            let checked = check_room("/target", free, needed, ignore, &mut warnings);
+            (checked.is_ok(), std::mem::take(&mut warnings).len())
+        };
+        assert_eq!(check(1, false), (true, 0));
+        assert_eq!(check(free.saturating_mul(2), false), (true, 1));
+        assert!(!check(u64::MAX, false).0 && check(u64::MAX, true).0);
     }
 }

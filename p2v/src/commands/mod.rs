@@ -13,6 +13,7 @@ pub(crate) mod launcher;
 pub(crate) mod list;
 pub(crate) mod live_usb;
 pub(crate) mod man;
+pub(crate) mod receive;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod reset;

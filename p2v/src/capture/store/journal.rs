@@ -13,6 +13,7 @@ use blake3::Hash;
 use disk::ExtentSet;
 use disk::qcow2::Compression;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::ops::Range;
@@ -131,10 +132,15 @@ pub(crate) struct Past {
 impl Past {
     /// Reads the journal at `path`. `None` if the capture had not even begun: nothing of it is of worth.
     pub(crate) fn load(path: &Path) -> io::Result<Option<Self>> {
+        Past::of(Records::open(path, u64::MAX)?)
+    }
+
+    /// Puts together what records say; each comes with the byte where it ends.
+    pub(super) fn of(records: impl IntoIterator<Item = io::Result<(Record, u64)>>) -> io::Result<Option<Self>> {
         let mut past: Option<Past> = None;
         let mut ready = false;
         let mut used = Vec::new();
-        for record in Records::open(path, u64::MAX)? {
+        for record in records {
             let (record, end) = record?;
             match (&mut past, record) {
                 (None, Record::Begun(begun)) if begun.version == VERSION => past = Some(Past::new(begun)),
@@ -158,6 +164,42 @@ impl Past {
             }
         }
         Ok(past.filter(|_| ready))
+    }
+
+    /// The same in few records, for somebody who copies but does not store: without clusters, and with the checksums of
+    /// the samples only.
+    pub(super) fn condensed(&self) -> Vec<Record> {
+        let mut records = first_records(self.begun.clone(), &self.used);
+        let sums: BTreeMap<u64, Hash> = self.samples().collect();
+        let numbers = self
+            .done
+            .iter()
+            .flat_map(|range| range.start / CHUNK..range.end.div_ceil(CHUNK));
+        let chunks: Vec<_> = numbers
+            .map(|index| (index, sums.get(&index).map(|hash| *hash.as_bytes())))
+            .collect();
+        records.extend(chunks.chunks(RANGES).map(|chunks| {
+            Record::Copied(Copied {
+                chunks: chunks.to_vec(),
+                ..Copied::default()
+            })
+        }));
+        records.extend(pairs(&self.left).chunks(RANGES).map(|left| {
+            Record::Copied(Copied {
+                left: left.to_vec(),
+                ..Copied::default()
+            })
+        }));
+        for late in &self.late {
+            records.extend(pairs(late).chunks(RANGES).map(|ranges| Record::Late(ranges.to_vec())));
+        }
+        let statuses: Vec<_> = self
+            .statuses
+            .iter()
+            .map(|(range, status)| (range.start, range.end - range.start, status))
+            .collect();
+        records.extend(statuses.chunks(RANGES).map(|statuses| Record::Read(statuses.to_vec())));
+        records
     }
 
     fn new(begun: Begun) -> Self {
@@ -260,23 +302,26 @@ impl Iterator for Records {
 }
 
 /// The records with which a journal begins.
-pub(super) fn beginning(begun: Begun, used: &ExtentSet) -> io::Result<Vec<u8>> {
-    let mut bytes = frame::encode(&Record::Begun(begun), &[])?;
-    for ranges in pairs(used).chunks(RANGES) {
-        bytes.extend(frame::encode(&Record::Used(ranges.to_vec()), &[])?);
-    }
-    bytes.extend(frame::encode(&Record::Ready, &[])?);
-    Ok(bytes)
+pub(super) fn first_records(begun: Begun, used: &ExtentSet) -> Vec<Record> {
+    let mut records = vec![Record::Begun(begun)];
+    records.extend(pairs(used).chunks(RANGES).map(|ranges| Record::Used(ranges.to_vec())));
+    records.push(Record::Ready);
+    records
 }
 
-/// The records that say that `late` will be read late.
+/// The same as bytes.
+pub(super) fn beginning(begun: Begun, used: &ExtentSet) -> io::Result<Vec<u8>> {
+    encoded(first_records(begun, used))
+}
+
+/// The bytes that say that `late` will be read late.
 pub(super) fn late(late: &ExtentSet) -> io::Result<Vec<u8>> {
-    let ranges = pairs(late);
-    let records = ranges.chunks(RANGES);
-    records
-        .map(|ranges| frame::encode(&Record::Late(ranges.to_vec()), &[]))
-        .collect::<io::Result<Vec<_>>>()
-        .map(|records| records.concat())
+    encoded(pairs(late).chunks(RANGES).map(|ranges| Record::Late(ranges.to_vec())))
+}
+
+fn encoded(records: impl IntoIterator<Item = Record>) -> io::Result<Vec<u8>> {
+    let encoded = records.into_iter().map(|record| frame::encode(&record, &[]));
+    encoded.collect::<io::Result<Vec<_>>>().map(|records| records.concat())
 }
 
 /// First byte and length of each range.
@@ -303,6 +348,36 @@ fn out_of_place(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_condensed_says_the_same() {
+        let begun = Begun::new(Fingerprint::default(), 18, Compression::None);
+        let mut past = Past::new(begun);
+        past.used = [0..7 * CHUNK, 9 * CHUNK..10 * CHUNK].into_iter().collect();
+        for (index, hash) in [(0, Some([1; 32])), (1, None), (4, Some([2; 32])), (5, Some([3; 32]))] {
+            let record = Copied {
+                chunks: vec![(index, hash)],
+                left: vec![(index * CHUNK + 2 * CHUNK, 4096)],
+                ..Copied::default()
+            };
+            past.take(Record::Copied(record)).unwrap();
+        }
+        past.take(Record::Late(vec![(2 * CHUNK, 4096), (3 * CHUNK, 4096)]))
+            .unwrap();
+        past.take(Record::Read(vec![(2 * CHUNK, 512, Status::Bad)])).unwrap();
+        let again = Past::of(past.condensed().into_iter().map(|record| Ok((record, 0))))
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (&again.used, &again.done, &again.left),
+            (&past.used, &past.done, &past.left)
+        );
+        assert_eq!(
+            (&again.statuses, &again.late, &again.begun),
+            (&past.statuses, &past.late, &past.begun)
+        );
+        assert!(again.samples().eq(past.samples()));
+    }
 
     #[test]
     fn a_journal_without_a_whole_beginning_is_none() {

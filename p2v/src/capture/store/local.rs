@@ -270,6 +270,10 @@ impl Store for Local {
         self.step()
     }
 
+    fn is_worth(&self) -> bool {
+        self.worth
+    }
+
     fn suspend(&mut self) -> Result<bool> {
         if self.writer.is_some() {
             self.look(true)?;

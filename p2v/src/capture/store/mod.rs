@@ -1,19 +1,28 @@
 //! Where a capture is stored, and what of it is safe there. The copy gives chunks and does not know where they go.
 //!
 //! ```text
-//! chunks ──> Store ──> local: image, journal, what was read late ──> machine folder
-//!                          syncer: durable first, then in the journal
+//! chunks ──> Store ──> local: image, journal, what was read late ──> conclude: machine folder
+//!               │           └──> syncer: durable first, then in the journal
+//!               └────> remote ── ssh ──> serve ──> local
 //! ```
 
+mod address;
 mod conclude;
 mod frame;
 pub(crate) mod journal;
 mod local;
+mod remote;
 mod samples;
+mod serve;
 mod syncer;
+mod wire;
 
+pub(crate) use address::Address;
 pub(crate) use journal::Past;
 pub(crate) use local::{Local, Place};
+pub(crate) use remote::{Found, Remote, Way};
+pub(crate) use serve::serve;
+pub(crate) use wire::Wish;
 
 use super::lost::Lost;
 use super::progress::Progress;
@@ -80,6 +89,9 @@ pub(crate) trait Store: Sink {
 
     /// What became of a range that is read late.
     fn note(&mut self, range: Range<u64>, status: Status) -> Result<()>;
+
+    /// Whether there is something worth going on with, as far as is known.
+    fn is_worth(&self) -> bool;
 
     /// Makes everything safe that was stored. The answer is whether there is anything worth going on with.
     fn suspend(&mut self) -> Result<bool>;

@@ -1,0 +1,264 @@
+//! The computer that stores, while another one copies: orders come in, answers go out.
+
+use super::journal::{Past, Record};
+use super::local::{Local, Place};
+use super::wire::{self, Answer, DEAD, Order, VERSION, Wish};
+use super::{Conclusion, Packed, Sink, Store, frame, journal};
+use crate::capture::progress::Progress;
+use crate::capture::rescue::map::StatusMap;
+use crate::capture::resume::{self, Before};
+use crate::capture::target;
+use crate::error::{Exit, Failure, Result};
+use crate::machine::NewFolder;
+use crate::signals::Stop;
+use blake3::Hash;
+use crossbeam_channel::{Receiver, bounded};
+use disk::ExtentSet;
+use disk::qcow2::EncodedCluster;
+use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::thread;
+
+/// Orders that wait.
+const WAITING: usize = 4;
+
+/// Serves one capture, to its end or to that of the connection.
+pub(crate) fn serve(from: impl Read + Send + 'static, to: impl Write) -> Result<()> {
+    let mut server = Server {
+        to,
+        orders: orders(from),
+        folder: PathBuf::new(),
+        before: Before::Nothing,
+        local: None,
+        late: ExtentSet::new(),
+        used: ExtentSet::new(),
+        map: Vec::new(),
+    };
+    let served = server.run();
+    if let Err(failure) = &served {
+        // What was safe before stays so if this fails.
+        if let Some(local) = &mut server.local {
+            let _ = local.suspend();
+        }
+        let _ = server.answer(&Answer::failed(failure));
+    }
+    served
+}
+
+/// Reads orders in a thread of their own: a connection that is silent for too long must be noticed.
+fn orders(from: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
+    let (found, orders) = bounded(WAITING);
+    thread::spawn(move || {
+        let mut from = BufReader::with_capacity(1 << 20, from);
+        loop {
+            let order = match wire::receive(&mut from) {
+                Ok(Some(order)) => Ok(order),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            let last = order.is_err();
+            if found.send(order).is_err() || last {
+                return;
+            }
+        }
+    });
+    orders
+}
+
+struct Server<W: Write> {
+    to: W,
+    orders: Receiver<io::Result<Vec<u8>>>,
+    folder: PathBuf,
+    before: Before,
+    local: Option<Local>,
+    late: ExtentSet,
+    used: ExtentSet,
+    map: Vec<(u64, u64, crate::capture::rescue::map::Status)>,
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::failed(format!("the connection is damaged: {error}"))
+}
+
+fn out_of_order() -> Failure {
+    Failure::failed("the other computer's p2v says what is not understood here")
+        .advice("Use the same version of p2v on both.")
+}
+
+impl<W: Write> Server<W> {
+    fn answer(&mut self, answer: &Answer) -> Result<()> {
+        let sent = wire::send(&mut self.to, answer, &[]).and_then(|()| self.to.flush());
+        sent.map_err(|error| broken(&error))
+    }
+
+    fn run(&mut self) -> Result<()> {
+        self.answer(&Answer::Hello {
+            version: VERSION,
+            p2v: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        let (mut begun, mut known) = (None, Vec::new());
+        loop {
+            let order = match self.orders.recv_timeout(DEAD) {
+                Ok(order) => order.map_err(|error| broken(&error))?,
+                Err(_) => {
+                    // The other computer is gone. What came is kept; it can go on from there.
+                    if let Some(local) = &mut self.local {
+                        local.suspend()?;
+                    }
+                    return Ok(());
+                }
+            };
+            let (order, body): (Order, &[u8]) = frame::decode(&order).map_err(|error| broken(&error))?;
+            match order {
+                Order::Alive => {}
+                Order::Ask(wish) => self.look(&wish)?,
+                Order::Create { size, compression } => begun = Some((size, compression.into())),
+                Order::Known(record) => {
+                    let ready = record == Record::Ready;
+                    known.push(record);
+                    if ready {
+                        let (size, compression) = begun.take().ok_or_else(out_of_order)?;
+                        self.create(size, compression, std::mem::take(&mut known))?;
+                    }
+                }
+                Order::Resume { compression } => self.resume(compression.into())?,
+                Order::Conclude { sector, machine } => return self.conclude(sector, machine),
+                order => self.store(order, body)?,
+            }
+        }
+    }
+
+    fn look(&mut self, wish: &Wish) -> Result<()> {
+        let (folder, before) = resume::choose(wish)?;
+        let free = target::room(&folder)?;
+        self.answer(&Answer::Found {
+            folder: folder.to_string_lossy().into_owned(),
+            free,
+            throw_away: matches!(before, Before::ThrowAway),
+            past: matches!(before, Before::Past(_)),
+        })?;
+        if let Before::Past(past) = &before {
+            for record in past.condensed() {
+                self.answer(&Answer::Past(record))?;
+            }
+            self.answer(&Answer::PastEnds)?;
+        }
+        (self.folder, self.before) = (folder, before);
+        Ok(())
+    }
+
+    fn create(&mut self, size: u64, compression: disk::qcow2::Compression, known: Vec<Record>) -> Result<()> {
+        let past = Past::of(known.into_iter().map(|record| Ok((record, 0)))).map_err(|error| broken(&error))?;
+        let past = past.ok_or_else(out_of_order)?;
+        if let Before::ThrowAway = self.before {
+            NewFolder::discard(&self.folder)?;
+        }
+        let place = Place {
+            folder: &self.folder,
+            size,
+            cluster_bits: past.begun.cluster_bits,
+            compression,
+        };
+        self.local = Some(Local::create(&place, past.begun.disk.clone(), &past.used)?);
+        self.answer(&Answer::Ready)
+    }
+
+    fn resume(&mut self, compression: disk::qcow2::Compression) -> Result<()> {
+        let Before::Past(past) = &self.before else {
+            return Err(out_of_order());
+        };
+        let place = Place {
+            folder: &self.folder,
+            size: past.begun.disk.size(),
+            cluster_bits: past.begun.cluster_bits,
+            compression,
+        };
+        self.local = Some(Local::resume(&place, past)?);
+        self.answer(&Answer::Ready)
+    }
+
+    fn store(&mut self, order: Order, body: &[u8]) -> Result<()> {
+        let local = self.local.as_mut().ok_or_else(out_of_order)?;
+        let ranges = |pairs: &[(u64, u64)]| journal::set(pairs).map_err(|error| broken(&error));
+        match order {
+            Order::Append {
+                index,
+                read,
+                hash,
+                clusters,
+            } => {
+                local.append(Packed {
+                    index,
+                    read,
+                    hash: hash.map(Hash::from_bytes),
+                    clusters: unpack(&clusters, body)?,
+                })?;
+                self.answer(&Answer::Taken(read))
+            }
+            Order::Leave(pairs) => local.leave(&ranges(&pairs)?.iter().collect::<Vec<_>>()),
+            Order::Late(pairs) => {
+                self.late.extend(ranges(&pairs)?.iter());
+                Ok(())
+            }
+            Order::BeginLate => local.begin_late(&std::mem::take(&mut self.late)),
+            Order::Keep(offset) => local.keep(offset, body),
+            Order::Note(start, length, status) => {
+                let end = start.checked_add(length).ok_or_else(out_of_order)?;
+                local.note(start..end, status)
+            }
+            Order::Suspend => {
+                let safe = local.suspend()?;
+                self.answer(&Answer::Safe(safe))
+            }
+            Order::Used(pairs) => {
+                self.used.extend(ranges(&pairs)?.iter());
+                Ok(())
+            }
+            Order::Map(ranges) => {
+                self.map.extend(ranges);
+                Ok(())
+            }
+            _ => Err(out_of_order()),
+        }
+    }
+
+    fn conclude(&mut self, sector: u32, machine: String) -> Result<()> {
+        let ranges = std::mem::take(&mut self.map).into_iter();
+        let map: Option<StatusMap> = ranges
+            .map(|(start, length, status)| Some((start..start.checked_add(length)?, status)))
+            .collect();
+        let conclusion = Conclusion {
+            sector,
+            used: std::mem::take(&mut self.used),
+            map: map.ok_or_else(out_of_order)?,
+            machine,
+        };
+        let local = self.local.as_mut().ok_or_else(out_of_order)?;
+        let progress = Progress::new("", 0, true);
+        let concluded = local.conclude(&conclusion, &progress, &Stop::default())?;
+        let lost = serde_json::to_string(&concluded.lost).map_err(|error| Failure::failed(error.to_string()))?;
+        self.answer(&Answer::Concluded {
+            image_bytes: concluded.image_bytes,
+            chunks_with_data: concluded.chunks_with_data,
+            lost,
+        })
+    }
+}
+
+/// The clusters that follow an [`Order::Append`].
+fn unpack(clusters: &[(u64, bool, u32)], mut body: &[u8]) -> Result<Vec<(u64, EncodedCluster)>> {
+    let mut unpacked = Vec::with_capacity(clusters.len().min(1 << 12));
+    for (number, compressed, length) in clusters {
+        let split = body.split_at_checked(*length as usize);
+        let (data, rest) = split.ok_or_else(|| Failure::new(Exit::Failed, "a chunk came without its clusters"))?;
+        body = rest;
+        let data = data.to_vec();
+        let cluster = if *compressed {
+            EncodedCluster::Compressed(data)
+        } else {
+            EncodedCluster::Plain(data)
+        };
+        unpacked.push((*number, cluster));
+    }
+    Ok(unpacked)
+}
