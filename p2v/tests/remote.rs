@@ -242,7 +242,7 @@ fn what_does_not_work_is_told_with_what_to_do() {
         3,
         &["newpc:/proc/oldpc has 0 B free"],
     );
-    fails(&mut with("--remote-p2v", "cat"), 1, &["no p2v of this version"]);
+    fails(&mut with("--remote-p2v", "yes"), 1, &["no p2v of this version"]);
     fails(
         &mut far(&disk, &other, "ssh://"),
         3,
