@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Only this part
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Measure this p2v instead of building one (in the rig, where building takes too long)
+    #[arg(long, value_name = "P2V")]
+    program: Option<PathBuf>,
     /// Write the table into docs/specification.md
     #[arg(long)]
     write: bool,
@@ -51,9 +54,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(machine) = &args.guest {
         return guest::inside(machine, args.rounds);
     }
-    packages::ensure()?;
-    process::run(&mut test::cargo(&["build", "--release", "--package", "p2v"]))?;
-    let program = process::target_dir().join("release/p2v");
+    let program = match &args.program {
+        Some(program) => program.clone(),
+        None => {
+            packages::ensure()?;
+            process::run(&mut test::cargo(&["build", "--release", "--package", "p2v"]))?;
+            process::target_dir().join("release/p2v")
+        }
+    };
     let mut report = Report::new()?;
     let wanted = |part: Part| args.only.is_none_or(|only| only == part);
     if wanted(Part::Capture) {
