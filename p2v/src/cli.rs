@@ -51,6 +51,10 @@ Examples:
   p2v capture /dev/sda -o /media/usb/oldpc              copy the used part of a disk
   p2v capture olddisk.img -o oldpc                      the same from a raw image
   p2v capture /dev/sda                                  into the library, under the name that the system has
+  p2v capture /dev/sda -o ssh://me@newpc/~/oldpc        to another computer that has p2v
+  p2v capture /dev/sda --update oldpc -o oldpc-may      a month later: only what changed
+
+What ends early (Ctrl-C, a full disk, a power cut) is gone on with by the same command.
 
 The disk should not be in use: start the old computer from a USB stick, or attach the disk to another one.
 Free space of file systems that p2v understands (ext2/3/4, NTFS, FAT, swap) is skipped; everything else is copied whole.
@@ -206,6 +210,9 @@ pub(crate) struct CaptureArgs {
     /// The map of GNU ddrescue, if SOURCE is an image that it rescued: what it could not read is lost, not zeros
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
+    /// Store only what changed since MACHINE, an earlier capture of the same disk, was made; the new machine needs the old one
+    #[arg(long, value_name = "MACHINE")]
+    pub(crate) update: Option<PathBuf>,
     /// The ssh for ssh:// targets, with options if need be: "ssh -i key"
     #[arg(long, value_name = "COMMAND", default_value = "ssh")]
     pub(crate) ssh: String,

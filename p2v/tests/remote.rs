@@ -3,8 +3,8 @@
 mod common;
 
 use common::failing::{FailingDisk, bad_in};
-use common::ssh::OtherPc;
 use common::*;
+use p2v_tests::ssh::OtherPc;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +22,10 @@ fn disk(folder: &Path, mib: u64) -> PathBuf {
     path
 }
 
+fn other_pc(folder: &Path) -> OtherPc {
+    OtherPc::new(folder, Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap()
+}
+
 fn far(disk: &Path, other: &OtherPc, output: &str) -> Command {
     let mut command = p2v("capture");
     command.arg(disk).args(["-o", output]).args(other.arguments());
@@ -32,7 +36,7 @@ fn far(disk: &Path, other: &OtherPc, output: &str) -> Command {
 fn it_is_stored_there_and_is_what_it_would_be_here() {
     let folder = tempfile::tempdir().unwrap();
     let disk = MixedDisk::make(folder.path());
-    let other = OtherPc::new(folder.path());
+    let other = other_pc(folder.path());
     let machine = folder.path().join("old pc");
     let output = start(&mut far(
         &disk.path,
@@ -102,7 +106,7 @@ fn cut(child: &mut Child, other: &OtherPc, which: u8) {
                 .arg(child.id().to_string()),
         )),
         _ => {
-            let there = processes_of(&format!("^{} receive", other.p2v.display()));
+            let there = processes_of(&format!("^{} receive", other.p2v().display()));
             there
                 .iter()
                 .for_each(|pid| drop(start(Command::new("kill").args(["-KILL", pid]))));
@@ -116,14 +120,14 @@ fn killed_at_random_moments_on_either_side() {
     let kills: u64 = std::env::var("P2V_KILLS").map_or(9, |number| number.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let disk = disk(folder.path(), 300);
-    let other = OtherPc::new(folder.path());
+    let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());
     let (mut killed, mut finished) = (0, 0);
     while killed < kills {
         let mut command = far(&disk, &other, &output);
         command
-            .args(["--level", "9", "--quiet"])
+            .args(["--level", "12", "--quiet"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -151,7 +155,7 @@ fn killed_at_random_moments_on_either_side() {
 fn ctrl_c_keeps_what_came_there() {
     let folder = tempfile::tempdir().unwrap();
     let disk = disk(folder.path(), 200);
-    let other = OtherPc::new(folder.path());
+    let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());
     let mut command = far(&disk, &other, &output);
@@ -186,7 +190,7 @@ fn what_a_failing_disk_lost_is_told_by_the_other_computer() {
     let disk = MixedDisk::make(folder.path());
     let bad = [FAT.start + MIB..FAT.start + MIB + 512, 169 * MIB..169 * MIB + 2048];
     let failing = FailingDisk::with_bad(&disk.path, &bad, folder.path());
-    let other = OtherPc::new(folder.path());
+    let other = other_pc(folder.path());
     let (there, here) = (folder.path().join("there"), folder.path().join("here"));
     let output = start(far(&failing.path, &other, &format!("ssh://newpc{}", there.display())).arg("--json"));
     assert_eq!(output.status.code(), Some(6), "{}", errors(&output));
@@ -207,7 +211,7 @@ fn what_a_failing_disk_lost_is_told_by_the_other_computer() {
 fn what_does_not_work_is_told_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let disk = stale(&folder.path().join("disk.img"), 4);
-    let other = OtherPc::new(folder.path());
+    let other = other_pc(folder.path());
     let fails = |command: &mut Command, code: i32, words: &[&str]| {
         let output = start(command);
         let said = errors(&output);

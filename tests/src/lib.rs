@@ -9,4 +9,5 @@ pub mod guest;
 pub mod mirror;
 pub mod p2v;
 pub mod picture;
+pub mod ssh;
 pub mod tool;

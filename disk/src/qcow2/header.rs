@@ -17,7 +17,7 @@ pub(super) const MAX_L1_BYTES: u64 = 32 << 20;
 /// QEMU refuses a refcount table of more bytes than this.
 pub(super) const MAX_REFCOUNT_TABLE_BYTES: u64 = 8 << 20;
 /// Longest backing file name.
-const MAX_BACKING_NAME: u32 = 1023;
+pub(super) const MAX_BACKING_NAME: u32 = 1023;
 /// Header extensions looked at before giving up: there are six known ones.
 const MAX_EXTENSIONS: usize = 64;
 
@@ -215,7 +215,7 @@ impl Header {
         Ok(())
     }
 
-    /// The header of a new image without a backing file, version 3, 16-bit reference counts.
+    /// The header of a new image, version 3, 16-bit reference counts.
     pub(super) fn encode(&self) -> Vec<u8> {
         let incompatible = match self.compression {
             CompressionType::Zlib => 0,
@@ -224,7 +224,7 @@ impl Header {
         let mut out = Vec::with_capacity(128);
         out.extend(MAGIC);
         out.extend(3u32.to_be_bytes());
-        out.extend([0; 12]); // no backing file
+        out.extend([0; 12]); // the backing file: below
         out.extend(self.cluster_bits.to_be_bytes());
         out.extend(self.size.to_be_bytes());
         out.extend([0; 4]); // no encryption
@@ -242,7 +242,23 @@ impl Header {
             CompressionType::Zstd => 1,
         });
         out.extend([0; 7]);
-        out.extend([0; 8]); // end of the extensions
+        let backing = self.backing.as_ref();
+        if let Some(format) = backing.and_then(|backing| backing.format.as_ref()) {
+            out.extend(EXTENSION_BACKING_FORMAT.to_be_bytes());
+            out.extend(u32::try_from(format.len()).unwrap_or(0).to_be_bytes());
+            out.extend(format);
+            out.resize(out.len().next_multiple_of(8), 0);
+        }
+        out.extend(EXTENSION_END.to_be_bytes());
+        out.extend([0; 4]);
+        if let Some(backing) = backing {
+            let (offset, length) = (out.len() as u64, u32::try_from(backing.name.len()).unwrap_or(0));
+            out.extend(&backing.name);
+            if let Some(field) = out.get_mut(8..20) {
+                field[..8].copy_from_slice(&offset.to_be_bytes());
+                field[8..].copy_from_slice(&length.to_be_bytes());
+            }
+        }
         out
     }
 }

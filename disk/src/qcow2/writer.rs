@@ -3,7 +3,7 @@
 use super::Qcow2Error;
 use super::encoder::{ClusterEncoder, Compression, EncodedCluster};
 use super::entry::{self, L2Entry};
-use super::header::{CompressionType, Header, MAX_L1_BYTES};
+use super::header::{BackingName, CompressionType, Header, MAX_BACKING_NAME, MAX_L1_BYTES};
 use super::lock::LockedFile;
 use super::output::{Output, Run};
 use super::packed::PackedArea;
@@ -15,6 +15,9 @@ use std::path::Path;
 
 /// Memory for L2 tables. One of 64 KiB maps 512 MiB of the disk.
 const L2_MEMORY: usize = 32 << 20;
+
+/// A cluster of zeros, whatever the image lies on: bit 0, and no place in the file.
+const ZERO_ENTRY: u64 = 1;
 
 /// Cluster size of captures as a power of two; measured, see docs/specification.md.
 pub const DEFAULT_CLUSTER_BITS: u32 = 18;
@@ -64,6 +67,7 @@ pub struct Writer {
     l2: Tables,
     packed: PackedArea,
     plain: Run,
+    backing: Option<BackingName>,
     compressed_clusters: u64,
     plain_clusters: u64,
 }
@@ -88,6 +92,7 @@ impl Writer {
             l2: Tables::new(1 << options.cluster_bits, L2_MEMORY),
             packed: PackedArea::default(),
             plain: Run::default(),
+            backing: None,
             compressed_clusters: 0,
             plain_clusters: 0,
         })
@@ -125,6 +130,7 @@ impl Writer {
             l2: Tables::new(1 << options.cluster_bits, L2_MEMORY),
             packed: PackedArea::default(),
             plain: Run::default(),
+            backing: None,
             compressed_clusters: 0,
             plain_clusters: 0,
         };
@@ -133,6 +139,22 @@ impl Writer {
             writer.restore(cluster, entry, length)?;
         }
         Ok(writer)
+    }
+
+    /// Lets the image lie on another one (qcow2), whose name is relative to the image's folder: what is not appended is
+    /// read from there, and zeros that are appended hide what it has. To be said before anything is appended.
+    pub fn lie_on(&mut self, name: &[u8]) -> Result<(), Qcow2Error> {
+        // QEMU takes what stands before a colon for a protocol.
+        let fits = u32::try_from(name.len()).is_ok_and(|length| length > 0 && length <= MAX_BACKING_NAME);
+        let first = name.split(|byte| *byte == b'/').next().unwrap_or_default();
+        if !fits || name.contains(&0) || first.contains(&b':') {
+            return Err(self.misuse(format!("an image cannot lie on \"{}\"", String::from_utf8_lossy(name))));
+        }
+        self.backing = Some(BackingName {
+            name: name.to_vec(),
+            format: Some(b"qcow2".to_vec()),
+        });
+        Ok(())
     }
 
     /// Enters a cluster that is in the file already.
@@ -146,6 +168,10 @@ impl Writer {
             L2Entry::Compressed { offset, max_len } => {
                 self.compressed_clusters += 1;
                 (offset, offset.saturating_add(max_len))
+            }
+            L2Entry::Zero if entry == ZERO_ENTRY => {
+                let slot = self.free_slot(cluster)?;
+                return self.l2.set(&mut self.out, slot.0, slot.1, &entry.to_be_bytes());
             }
             L2Entry::Unallocated | L2Entry::Zero => {
                 return Err(self.misuse(format!("cluster {cluster} is in no place of the file")));
@@ -204,13 +230,19 @@ impl Writer {
 
     /// Appends the contents of guest cluster number `cluster` (virtual offset / cluster size). Each at most once.
     ///
-    /// The answer is where it is, as an L2 entry; none for zeros, which are nowhere.
+    /// The answer is where it is, as an L2 entry; none for zeros, which are nowhere unless the image [lies](Writer::lie_on) on
+    /// another one.
     pub fn append(&mut self, cluster: u64, data: &EncodedCluster) -> Result<Option<u64>, Qcow2Error> {
         if cluster >= self.options.virtual_size.div_ceil(self.cluster_size()) {
             return Err(self.misuse(format!("cluster {cluster} lies past the end of the disk")));
         }
         let data_len = match data {
-            EncodedCluster::Zero => return Ok(None),
+            EncodedCluster::Zero if self.backing.is_none() => return Ok(None),
+            EncodedCluster::Zero => {
+                let slot = self.free_slot(cluster)?;
+                self.l2.set(&mut self.out, slot.0, slot.1, &ZERO_ENTRY.to_be_bytes())?;
+                return Ok(Some(ZERO_ENTRY));
+            }
             EncodedCluster::Compressed(data) | EncodedCluster::Plain(data) => data.len() as u64,
         };
         let compressed = matches!(data, EncodedCluster::Compressed(_));
@@ -245,6 +277,7 @@ impl Writer {
         self.l2.flush(&mut self.out)?;
 
         let mut header = header_for(self.options);
+        header.backing = self.backing.take();
         let l1_bytes = u64::from(header.l1_entries) * 8;
         let l1_clusters = l1_bytes.div_ceil(self.cluster_size());
         header.l1_offset = self.space.allocate(&mut self.out, l1_clusters)?;

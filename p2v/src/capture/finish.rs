@@ -99,6 +99,7 @@ fn open(plan: &Plan) -> Result<Box<dyn Store>> {
         size: plan.info.size,
         cluster_bits: plan.cluster_bits(),
         compression: plan.compression,
+        base: plan.base.as_ref(),
     };
     if let Before::ThrowAway = plan.before {
         NewFolder::discard(&plan.folder)?;

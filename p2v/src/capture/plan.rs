@@ -3,7 +3,7 @@
 use super::fingerprint::Fingerprint;
 use super::rescue::map::{Status, StatusMap};
 use super::resume::{self, Before};
-use super::store::{Address, Found, Remote, Way, Wish};
+use super::store::{Address, Base, Found, Remote, Way, Wish};
 use super::{GRAIN, mapfile, target};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
@@ -18,7 +18,7 @@ use drivers_inject::System;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// What was asked for, free of the command line's form.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub(crate) struct Request {
     retries: u32,
     map: Option<PathBuf>,
     restart: bool,
+    update: Option<PathBuf>,
     /// Where on another computer, and how it is reached.
     there: Option<(Address, Way)>,
 }
@@ -57,6 +58,11 @@ impl Request {
             p2v: args.remote_p2v.clone(),
         };
         let there = output.map(Address::parse).transpose()?.map(|address| (address, way));
+        if there.is_some() && args.update.is_some() {
+            return Err(Failure::refused("--update and ssh:// do not go together yet").advice(
+                "Capture the disk as a whole to the other computer, or update a capture on a disk of this one.",
+            ));
+        }
         Ok(Request {
             there,
             source: args.source.clone(),
@@ -69,6 +75,7 @@ impl Request {
             retries: args.retries,
             map: args.map.clone(),
             restart: args.restart,
+            update: args.update.clone(),
         })
     }
 }
@@ -119,6 +126,8 @@ pub(crate) struct Plan {
     pub(crate) systems: Vec<System>,
     /// How the disk is known again.
     pub(super) fingerprint: Fingerprint,
+    /// The earlier capture that it lies on.
+    pub(super) base: Option<Arc<Base>>,
     /// What an earlier run left in the folder.
     pub(super) before: Before,
     /// Bytes free where the folder is made.
@@ -142,6 +151,11 @@ impl Plan {
         let input = Input::open(&request.source)?;
         let info = input.info();
         let mut warnings = check_use(&info, request.allow_in_use)?;
+        let base = request
+            .update
+            .as_deref()
+            .map(|named| Base::open(named, &info))
+            .transpose()?;
         if there.is_none() {
             let place = match (&request.folder, &request.name) {
                 (Some(folder), _) => folder.clone(),
@@ -178,7 +192,15 @@ impl Plan {
         };
         let place = place_text(&folder, there.as_ref().map(|(host, _)| host.as_str()));
         if let Before::Past(past) = &before {
-            resume::check(&place, past, &input, &wish.disk, &used, request.compression)?;
+            resume::check(
+                &place,
+                past,
+                &input,
+                &wish.disk,
+                &used,
+                request.compression,
+                base.is_some(),
+            )?;
             used = past.used.clone();
         }
         let read = intersection(&intersection(&used, &data), &lost.lost().complement(info.size));
@@ -220,6 +242,7 @@ impl Plan {
             machine,
             systems,
             fingerprint: wish.disk,
+            base: base.map(Arc::new),
             there: there.map(|(host, remote)| (host, Mutex::new(Some(remote)))),
             before,
             free,

@@ -106,6 +106,7 @@ pub(super) fn check(
     now: &Fingerprint,
     used: &ExtentSet,
     compression: Compression,
+    updates: bool,
 ) -> Result<()> {
     let path = input.info().path;
     let begun = &past.begun;
@@ -125,6 +126,13 @@ pub(super) fn check(
             ))
             .advice(format!("Give the same map. {throw_away}")),
         });
+    }
+    if begun.base.is_some() != updates {
+        let what = if updates { "without" } else { "with" };
+        return Err(
+            Failure::refused(format!("the capture in {folder} was begun {what} `--update`"))
+                .advice(format!("Go on in the same way. {throw_away}")),
+        );
     }
     let codec = Codec::from(compression);
     if codec != begun.codec {

@@ -15,6 +15,7 @@ pub(crate) fn run(args: &RemoveArgs) -> Result<()> {
     let folder = machine::resolve_place(&args.folder)?;
     let lock = FolderLock::exclusive(&folder)?;
     sessions::forget(&folder)?;
+    machine::check_independent(&folder)?;
     let files = files(&folder)?;
     confirm(&loss(&folder), &format!("Remove {}?", folder.display()), args.yes)?;
     // The menu's entry is no reason to stop: it can be removed without the machine.

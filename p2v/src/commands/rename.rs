@@ -11,6 +11,7 @@ pub(crate) fn run(args: &RenameArgs) -> Result<()> {
     names::check(&args.new).map_err(|why| library::bad_name(&args.new, why))?;
     let from = machine::resolve_place(&args.folder)?;
     let lock = FolderLock::exclusive(&from)?;
+    machine::check_independent(&from)?;
     let to = from.parent().unwrap_or(Path::new("/")).join(&args.new);
     if to.symlink_metadata().is_ok() {
         return Err(Failure::refused(format!("{} is there already", to.display()))

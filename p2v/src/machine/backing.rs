@@ -1,11 +1,15 @@
 //! Which file an overlay says it lies on, read without a lock.
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+use super::Library;
+use super::names::DISK;
 use crate::error::{Failure, Result};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8] = b"QFI\xfb";
 /// Longest name of a backing file in bytes (QEMU's `docs/interop/qcow2.txt`).
@@ -43,6 +47,48 @@ pub(crate) fn backing_name(path: &Path) -> Result<Option<Vec<u8>>> {
         }
         other => other.map_err(failed).map(|()| Some(name)),
     }
+}
+
+/// Machines whose capture lies on that of the machine in `folder` (`p2v capture --update`): in the library, and beside it.
+pub(crate) fn dependents(folder: &Path) -> Vec<PathBuf> {
+    let Ok(folder) = folder.canonicalize() else {
+        return Vec::new();
+    };
+    let library = Library::locate()
+        .and_then(|library| library.folders())
+        .unwrap_or_default();
+    let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let beside = beside.into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found = Vec::new();
+    for other in library.into_iter().chain(beside) {
+        let Ok(Some(name)) = backing_name(&other.join(DISK)) else {
+            continue;
+        };
+        let behind = other.join(OsStr::from_bytes(&name)).canonicalize();
+        if behind.is_ok_and(|behind| behind.parent() == Some(&folder)) {
+            found.extend(other.canonicalize());
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Refuses a change of the folder's name, or its end, while others need it.
+pub(crate) fn check_independent(folder: &Path) -> Result<()> {
+    let dependents = dependents(folder);
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = dependents.iter().map(|path| path.display().to_string()).collect();
+    let what = format!(
+        "{} is needed by {}, made with `--update`",
+        folder.display(),
+        names.join(", ")
+    );
+    Err(Failure::refused(what).advice(
+        "`qemu-img convert -O qcow2 -c` makes an independent image of such a machine's disk0.qcow2; or remove that machine first.",
+    ))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod survey;
 mod template;
 
 pub(crate) use adapted::Adapted;
-pub(crate) use backing::backing_name;
+pub(crate) use backing::{backing_name, check_independent};
 pub(crate) use folder::{NewFolder, Unfinished, check_unused, unfinished};
 pub(crate) use identity::{describe, is_own_disk, rfc3339};
 pub(crate) use library::{Library, resolve, resolve_place};

@@ -116,7 +116,7 @@ fn missing(folder: &Path, machine: &Machine) -> Option<String> {
     if !capture.exists() {
         return Some(format!("the disk {} is missing", capture.display()));
     }
-    for overlay in [ADAPTED, NOW].map(|name| folder.join(name)) {
+    for overlay in [capture, folder.join(ADAPTED), folder.join(NOW)] {
         if !overlay.exists() {
             continue;
         }
@@ -126,7 +126,10 @@ fn missing(folder: &Path, machine: &Machine) -> Option<String> {
                 let name = String::from_utf8_lossy(&name).into_owned();
                 return Some(format!("{} lies on {name}, which is missing", overlay.display()));
             }
-            Ok(None) => return Some(format!("{} lies on nothing", overlay.display())),
+            Ok(None) if overlay.ends_with(ADAPTED) || overlay.ends_with(NOW) => {
+                return Some(format!("{} lies on nothing", overlay.display()));
+            }
+            Ok(None) => {}
             Err(failure) => return Some(failure.what().to_owned()),
         }
     }

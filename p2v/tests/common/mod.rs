@@ -6,7 +6,6 @@ pub(crate) mod failing;
 pub(crate) mod kills;
 pub(crate) mod library;
 pub(crate) mod running;
-pub(crate) mod ssh;
 pub(crate) mod tmux;
 
 use p2v_tests::tool;

@@ -149,7 +149,7 @@ pub(super) fn memory(program: &Path, report: &mut Report) -> Result<()> {
 }
 
 /// A temporary folder on the disk's own filesystem, which has room.
-fn tempfile_beside(disk: &Path) -> Result<tempfile::TempDir> {
+pub(super) fn tempfile_beside(disk: &Path) -> Result<tempfile::TempDir> {
     let folder: PathBuf = disk
         .parent()
         .and_then(Path::parent)

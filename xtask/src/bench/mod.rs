@@ -5,8 +5,10 @@ mod capture;
 mod guest;
 mod launch;
 mod measure;
+mod remote;
 mod report;
 mod screen;
+mod sparse;
 mod viewer;
 
 use crate::{packages, process, test};
@@ -41,6 +43,10 @@ enum Part {
     Capture,
     /// Peak memory of captures
     Memory,
+    /// Capture to another computer through ssh, against one to a folder and against ssh itself
+    Remote,
+    /// A huge sparse disk against a small one with the same contents
+    Sparse,
     /// Time to the firmware's first output, and memory of the runner
     Launch,
     /// Frames that reach viewers of the screen, and what that costs the guest
@@ -69,6 +75,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(Part::Memory) {
         capture::memory(&program, &mut report)?;
+    }
+    if wanted(Part::Remote) {
+        remote::compare(&program, args.rounds, &mut report)?;
+    }
+    if wanted(Part::Sparse) {
+        sparse::compare(&program, args.rounds, &mut report)?;
     }
     if wanted(Part::Launch) {
         launch::measure(&program, args.rounds, &mut report)?;

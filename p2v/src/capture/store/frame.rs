@@ -31,19 +31,16 @@ pub(super) fn encode(value: &impl Serialize, body: &[&[u8]]) -> io::Result<Vec<u
     Ok(bytes)
 }
 
-/// The bytes of the next record: `None` at the end, an error of the kind `InvalidData` if it is not whole.
+/// The bytes of the next record: `None` at the end. An error of the kind `UnexpectedEof` if the end comes in the middle of
+/// one, of the kind `InvalidData` if it is damaged.
 pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a record is damaged or not complete");
-    let whole = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => damaged(),
-        _ => error,
-    };
+    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a record is damaged");
     let mut head = [0; 4];
     let mut got = 0;
     while got < head.len() {
         match from.read(&mut head[got..]) {
             Ok(0) if got == 0 => return Ok(None),
-            Ok(0) => return Err(damaged()),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => got += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -54,7 +51,7 @@ pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
         return Err(damaged());
     }
     let mut bytes = vec![0; length + CHECK];
-    from.read_exact(&mut bytes).map_err(whole)?;
+    from.read_exact(&mut bytes)?;
     let check = bytes.split_off(length);
     if blake3::hash(&bytes).as_bytes()[..CHECK] != check[..] {
         return Err(damaged());

@@ -51,6 +51,8 @@ pub(crate) struct Begun {
     pub(crate) cluster_bits: u32,
     /// How it is compressed.
     pub(crate) codec: Codec,
+    /// The name of the image that it lies on.
+    pub(crate) base: Option<Vec<u8>>,
 }
 
 impl Begun {
@@ -60,6 +62,7 @@ impl Begun {
             disk,
             cluster_bits,
             codec: compression.into(),
+            base: None,
         }
     }
 }
@@ -293,7 +296,9 @@ impl Iterator for Records {
         let bytes = match frame::read(&mut self.from) {
             Ok(bytes) => bytes?,
             // The end of a journal whose writer was killed.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return None,
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                return None;
+            }
             Err(error) => return Some(Err(error)),
         };
         self.at += frame::size(bytes.len());

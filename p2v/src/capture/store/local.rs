@@ -1,5 +1,6 @@
 //! A capture in a folder of this computer.
 
+use super::base::{Base, clusters_of};
 use super::journal::{self, Begun, Copied, Past, Record, Records};
 use super::syncer::{SyncError, Syncer};
 use super::{Concluded, Conclusion, Packed, Sink, Store, UNSAFE, frame};
@@ -12,7 +13,7 @@ use crate::error::{Failure, Result};
 use crate::machine::{DISK, JOURNAL, MACHINE, NewFolder, RESCUED};
 use crate::signals::Stop;
 use disk::ExtentSet;
-use disk::qcow2::{Compression, Writer, WriterOptions};
+use disk::qcow2::{Compression, Qcow2Error, Writer, WriterOptions};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -34,6 +35,8 @@ pub(crate) struct Place<'a> {
     pub(crate) cluster_bits: u32,
     /// How it is compressed.
     pub(crate) compression: Compression,
+    /// What it lies on.
+    pub(crate) base: Option<&'a Arc<Base>>,
 }
 
 impl Place<'_> {
@@ -58,6 +61,7 @@ pub(crate) struct Local {
     pub(super) kept: Option<Arc<Kept>>,
     rescued: PathBuf,
     pub(super) left: ExtentSet,
+    pub(super) base: Option<Arc<Base>>,
     syncer: Syncer,
     pending: Copied,
     statuses: Vec<(u64, u64, Status)>,
@@ -78,7 +82,8 @@ impl Local {
         // First made, last removed: without it nobody knows what the others are.
         let journal = folder.own_file(JOURNAL);
         let (image, rescued) = (folder.start_file(DISK), folder.start_file(RESCUED));
-        let begun = Begun::new(disk, place.cluster_bits, place.compression);
+        let mut begun = Begun::new(disk, place.cluster_bits, place.compression);
+        begun.base = place.base.map(|base| base.name_from(place.folder)).transpose()?;
         let begin = || -> io::Result<File> {
             let mut file = File::create_new(&journal)?;
             file.write_all(&journal::beginning(begun, used)?)?;
@@ -88,7 +93,7 @@ impl Local {
         let journal_file = begin().map_err(|error| Failure::target_write(&journal, &error))?;
         let writer = Writer::create(&image, place.options()).map_err(|error| write_failure(&image, error))?;
         folder.sync()?;
-        Local::new(folder, place.size, writer, journal_file, rescued)
+        Local::new(folder, place, writer, journal_file, rescued)
     }
 
     /// Goes on with the one that `past` speaks of.
@@ -114,7 +119,7 @@ impl Local {
                 "What was copied before does not fit together any more. `--restart` throws it away and starts anew.",
             )
         })?;
-        let mut local = Local::new(folder, place.size, writer, journal_file, rescued)?;
+        let mut local = Local::new(folder, place, writer, journal_file, rescued)?;
         local.left = past.left.clone();
         local.worth = true;
         if !past.late.is_empty() {
@@ -126,20 +131,25 @@ impl Local {
         Ok(local)
     }
 
-    fn new(folder: NewFolder, size: u64, writer: Writer, journal: File, rescued: PathBuf) -> Result<Self> {
+    fn new(folder: NewFolder, place: &Place<'_>, mut writer: Writer, journal: File, rescued: PathBuf) -> Result<Self> {
         let image = writer.path().to_owned();
+        if let Some(base) = place.base {
+            let name = base.name_from(folder.path())?;
+            writer.lie_on(&name).map_err(|error| write_failure(&image, error))?;
+        }
         let file = writer.file().map_err(|error| write_failure(&image, error))?;
         let journal_path = folder.path().join(JOURNAL);
         Ok(Local {
             syncer: Syncer::new((file, image.clone()), (journal, journal_path.clone())),
             folder,
-            size,
+            size: place.size,
             image,
             journal: journal_path,
             writer: Some(writer),
             kept: None,
             rescued,
             left: ExtentSet::new(),
+            base: place.base.cloned(),
             pending: Copied::default(),
             statuses: Vec::new(),
             kept_more: false,
@@ -208,19 +218,37 @@ impl Local {
     }
 }
 
+/// Appends what of a chunk must be stored; the answer is numbers and L2 entries of its clusters.
+pub(super) fn append(
+    writer: &mut Writer,
+    base: Option<&Base>,
+    size: u64,
+    chunk: Packed,
+) -> std::result::Result<Vec<(u64, u64)>, Qcow2Error> {
+    let clusters = match base {
+        Some(base) => {
+            let all = clusters_of(chunk.index, size, writer.options().cluster_bits);
+            base.changes(chunk, all)
+        }
+        None => chunk.clusters,
+    };
+    let mut entries = Vec::with_capacity(clusters.len());
+    for (number, data) in &clusters {
+        entries.extend(writer.append(*number, data)?.map(|entry| (*number, entry)));
+    }
+    Ok(entries)
+}
+
 impl Sink for Local {
     fn append(&mut self, chunk: Packed) -> Result<()> {
-        for (cluster, data) in &chunk.clusters {
-            let image = &self.image;
-            let writer = self.writer.as_mut();
-            let entry = writer.map_or(Ok(None), |writer| writer.append(*cluster, data));
-            if let Some(entry) = entry.map_err(|error| write_failure(image, error))? {
-                self.pending.clusters.push((*cluster, entry));
-            }
-        }
         let hash = chunk.hash.map(|hash| *hash.as_bytes());
         self.pending.chunks.push((chunk.index, hash));
         self.pending_bytes += chunk.read;
+        let (image, base, size) = (self.image.clone(), self.base.clone(), self.size);
+        let appended = append(self.writer()?, base.as_deref(), size, chunk);
+        self.pending
+            .clusters
+            .extend(appended.map_err(|error| write_failure(&image, error))?);
         self.step()
     }
 

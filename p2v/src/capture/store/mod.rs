@@ -7,6 +7,7 @@
 //! ```
 
 mod address;
+mod base;
 mod conclude;
 mod frame;
 pub(crate) mod journal;
@@ -18,6 +19,7 @@ mod syncer;
 mod wire;
 
 pub(crate) use address::Address;
+pub(crate) use base::Base;
 pub(crate) use journal::Past;
 pub(crate) use local::{Local, Place};
 pub(crate) use remote::{Found, Remote, Way};

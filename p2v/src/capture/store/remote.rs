@@ -267,6 +267,8 @@ fn answers(from: impl Read + Send + 'static) -> Receiver<io::Result<Answer>> {
             let answer = match wire::receive(&mut from) {
                 Ok(Some(bytes)) => frame::decode(&bytes).map(|(answer, _)| answer),
                 Ok(None) => return,
+                // It was cut in the middle of a word.
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return,
                 Err(error) => Err(error),
             };
             let last = answer.is_err();

@@ -54,6 +54,8 @@ fn orders(from: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
             let order = match wire::receive(&mut from) {
                 Ok(Some(order)) => Ok(order),
                 Ok(None) => return,
+                // It was cut in the middle of a word.
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return,
                 Err(error) => Err(error),
             };
             let last = order.is_err();
@@ -158,6 +160,7 @@ impl<W: Write> Server<W> {
             size,
             cluster_bits: past.begun.cluster_bits,
             compression,
+            base: None,
         };
         self.local = Some(Local::create(&place, past.begun.disk.clone(), &past.used)?);
         self.answer(&Answer::Ready)
@@ -172,6 +175,7 @@ impl<W: Write> Server<W> {
             size: past.begun.disk.size(),
             cluster_bits: past.begun.cluster_bits,
             compression,
+            base: None,
         };
         self.local = Some(Local::resume(&place, past)?);
         self.answer(&Answer::Ready)
