@@ -221,10 +221,25 @@ impl Header {
             CompressionType::Zlib => 0,
             CompressionType::Zstd => INCOMPATIBLE_COMPRESSION_TYPE,
         };
+        let backing = self.backing.as_ref();
+        let name = backing.map_or(&[][..], |backing| &backing.name);
+        let mut extensions = Vec::new();
+        if let Some(format) = backing.and_then(|backing| backing.format.as_ref()) {
+            extensions.extend(EXTENSION_BACKING_FORMAT.to_be_bytes());
+            extensions.extend(u32::try_from(format.len()).unwrap_or(0).to_be_bytes());
+            extensions.extend(format);
+            extensions.resize(extensions.len().next_multiple_of(8), 0);
+        }
+        extensions.extend(EXTENSION_END.to_be_bytes());
+        extensions.extend([0; 4]);
+        // The name comes last; without one there is no place either.
+        let before = u64::from(V3_LENGTH).saturating_add(u64::try_from(extensions.len()).unwrap_or(0));
+        let place = if name.is_empty() { 0 } else { before };
         let mut out = Vec::with_capacity(128);
         out.extend(MAGIC);
         out.extend(3u32.to_be_bytes());
-        out.extend([0; 12]); // the backing file: below
+        out.extend(place.to_be_bytes());
+        out.extend(u32::try_from(name.len()).unwrap_or(0).to_be_bytes());
         out.extend(self.cluster_bits.to_be_bytes());
         out.extend(self.size.to_be_bytes());
         out.extend([0; 4]); // no encryption
@@ -242,23 +257,8 @@ impl Header {
             CompressionType::Zstd => 1,
         });
         out.extend([0; 7]);
-        let backing = self.backing.as_ref();
-        if let Some(format) = backing.and_then(|backing| backing.format.as_ref()) {
-            out.extend(EXTENSION_BACKING_FORMAT.to_be_bytes());
-            out.extend(u32::try_from(format.len()).unwrap_or(0).to_be_bytes());
-            out.extend(format);
-            out.resize(out.len().next_multiple_of(8), 0);
-        }
-        out.extend(EXTENSION_END.to_be_bytes());
-        out.extend([0; 4]);
-        if let Some(backing) = backing {
-            let (offset, length) = (out.len() as u64, u32::try_from(backing.name.len()).unwrap_or(0));
-            out.extend(&backing.name);
-            if let Some(field) = out.get_mut(8..20) {
-                field[..8].copy_from_slice(&offset.to_be_bytes());
-                field[8..].copy_from_slice(&length.to_be_bytes());
-            }
-        }
+        out.extend(extensions);
+        out.extend(name);
         out
     }
 }
