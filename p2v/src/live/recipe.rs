@@ -87,6 +87,7 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "/lib/modules/*/kernel/drivers/bluetooth/*",
     "/lib/modules/*/kernel/net/bluetooth/*",
     "/lib/firmware/i915/*",
+    "/lib/firmware/intel/ibt-*",
     "/lib/firmware/mrvl/prestera/*",
     "/lib/firmware/nvidia/*",
 ];

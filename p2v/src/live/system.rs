@@ -47,7 +47,7 @@ pub(super) fn make(recipe: &Recipe, folder: &Path, stop: &Stop) -> Result<System
     let include = [&[arch.kernel()], SYSTEM, TOOLS, FIRMWARE].concat().join(",");
     let mut command = tools::command("mmdebstrap");
     command
-        .args(["--variant=minbase", "--quiet", "--format=tar"])
+        .args(["--variant=minbase", "--format=tar"])
         .arg(format!("--architectures={}", arch.debian()))
         .arg(format!("--include={include}"))
         .arg("--aptopt=APT::Install-Recommends \"false\"")
