@@ -39,7 +39,7 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Build the p2v for 32-bit PCs, beside the one for this computer: `p2v live-usb --arch i386` takes it from there
     I386(i386::Args),
-    /// Make the live system, start it by BIOS and by UEFI, and prove that it leaves the PC's disk alone
+    /// Make the live systems, start them by BIOS and UEFI, and prove that they leave the PC's disk alone
     Live(live::Args),
     /// Install the Debian packages that building, running and testing need
     Packages(packages::Args),
