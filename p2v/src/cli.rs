@@ -14,6 +14,7 @@ use machines::{REMOVE_HELP, SNAPSHOT_EXAMPLES};
 use crate::machine::Graphics;
 use crate::machine::sessions::Session;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "launch")]
 use runner::display::ListenAddress;
 use std::path::PathBuf;
 
@@ -109,6 +110,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Change what the captured system needs to start on other hardware, in an overlay
     Adapt(AdaptArgs),
+    #[cfg(feature = "launch")]
     /// Run a captured machine
     Launch(LaunchArgs),
     /// List the machines in the library
@@ -126,15 +128,20 @@ pub(crate) enum Command {
     /// Put a machine into the desktop's menu, or take it out
     #[command(subcommand)]
     Launcher(LauncherCommand),
+    #[cfg(feature = "launch")]
     /// Say whether a machine runs
     #[command(after_help = SESSION_HELP)]
     Status(StatusArgs),
+    #[cfg(feature = "launch")]
     /// Save a picture of a running machine's screen
     Screenshot(ScreenshotArgs),
+    #[cfg(feature = "launch")]
     /// Type text or press keys in a running machine
     Type(TypeArgs),
+    #[cfg(feature = "launch")]
     /// Change the disc in a running machine's CD-ROM drive
     Disc(DiscArgs),
+    #[cfg(feature = "launch")]
     /// Press a running machine's power button
     Shutdown(ShutdownArgs),
     /// Make a USB stick from which an old PC starts, to capture it
@@ -290,6 +297,7 @@ pub(crate) enum BootFrom {
 }
 
 /// `p2v launch`
+#[cfg(feature = "launch")]
 #[derive(Debug, Args)]
 #[command(after_help = LAUNCH_EXAMPLES)]
 pub(crate) struct LaunchArgs {

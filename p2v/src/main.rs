@@ -2,6 +2,8 @@
 //!
 //! Data flows one way: what was typed ([`cli`]) → a plan → the work ([`capture`], [`commands`]) → a report.
 #![forbid(unsafe_code)]
+// What only running machines need is there all the same.
+#![cfg_attr(not(feature = "launch"), allow(dead_code, unused_imports))]
 
 mod capture;
 mod cli;
@@ -44,6 +46,7 @@ fn carry_out(command: &Command) -> error::Result<()> {
         Command::Capture(args) => commands::capture::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Adapt(args) => commands::adapt::run(args),
+        #[cfg(feature = "launch")]
         Command::Launch(args) => commands::launch::run(args),
         Command::List(args) => commands::list::run(args),
         Command::Rename(args) => commands::rename::run(args),
@@ -51,10 +54,15 @@ fn carry_out(command: &Command) -> error::Result<()> {
         Command::Snapshot(command) => commands::snapshot::run(command),
         Command::Reset(args) => commands::reset::run(args),
         Command::Launcher(command) => commands::launcher::run(command),
+        #[cfg(feature = "launch")]
         Command::Status(args) => commands::status::run(args),
+        #[cfg(feature = "launch")]
         Command::Screenshot(args) => commands::screenshot::run(args),
+        #[cfg(feature = "launch")]
         Command::Disc(args) => commands::disc::run(args),
+        #[cfg(feature = "launch")]
         Command::Type(args) => commands::type_::run(args),
+        #[cfg(feature = "launch")]
         Command::Shutdown(args) => commands::shutdown::run(args),
         Command::LiveUsb(args) => commands::live_usb::run(args),
         Command::Receive => commands::receive::run(),

@@ -29,6 +29,15 @@ impl Stop {
     /// Takes over the signals of this process. The second Ctrl-C ends it at once: a disk that hangs in a read
     /// must not keep its user waiting.
     pub(crate) fn on_signals() -> Result<Self> {
+        Self::watch(true)
+    }
+
+    /// The same for work that always stops soon, and cleans up: a second Ctrl-C does not end it.
+    pub(crate) fn on_signals_patiently() -> Result<Self> {
+        Self::watch(false)
+    }
+
+    fn watch(second_ends: bool) -> Result<Self> {
         let stop = Stop::default();
         let armed = Arc::new(AtomicBool::new(false));
         let failed = |error| Failure::failed(format!("cannot watch for Ctrl-C: {error}"));
@@ -41,7 +50,7 @@ impl Stop {
             } as i32;
             // A terminal that is closed sends SIGHUP more than once: that is no second wish.
             // In this order: the first signal finds the flag down and raises it, the second finds it up.
-            if signal != SIGHUP {
+            if second_ends && signal != SIGHUP {
                 signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&armed)).map_err(failed)?;
             }
             signal_hook::flag::register(signal, Arc::clone(&armed)).map_err(failed)?;

@@ -8,7 +8,9 @@ use common::failing::FailingDisk;
 use common::*;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// An image with the form of the real one: the ISO filesystem and a second partition, behind an MBR.
 fn image(folder: &Path) -> PathBuf {
@@ -177,4 +179,90 @@ fn what_is_missing_is_named_with_its_package_before_anything_is_made() {
     File::create(&iso).unwrap();
     assert_refused(&start(p2v("live-usb").arg("-o").arg(&iso)), "is there already");
     assert_eq!(fs::metadata(&iso).unwrap().len(), 0);
+}
+
+#[test]
+fn a_program_for_other_processors_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let iso = folder.path().join("new.iso");
+    let program = Path::new(env!("CARGO_BIN_EXE_p2v"));
+    let output = start(
+        p2v("live-usb")
+            .args(["--arch", "i386", "--program"])
+            .arg(program)
+            .arg("-o")
+            .arg(&iso),
+    );
+    assert_refused(&output, "is no program for i386");
+    // Without one beside it, p2v says where it comes from.
+    let alone = folder.path().join("p2v");
+    fs::copy(program, &alone).unwrap();
+    let output = start(
+        Command::new(&alone)
+            .args(["live-usb", "--arch", "i386", "-o"])
+            .arg(&iso),
+    );
+    assert_refused(&output, "`cargo xtask i386` makes it");
+    assert!(!iso.exists());
+}
+
+/// Comes back when `is` holds; fails when it does not for a long time.
+fn until(what: &str, is: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is() {
+        assert!(started.elapsed() < Duration::from_secs(300), "never: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_signal_ends_what_makes_the_system_and_nothing_stays() {
+    // As mmdebstrap does it: the signal ends its children, and it cleans up itself, in the end.
+    let script = "#!/bin/sh\n\
+        trap : TERM\n\
+        mkdir \"$JUDGE/system\"\n\
+        sleep 100000 &\n\
+        echo $! >\"$JUDGE/new\"; mv \"$JUDGE/new\" \"$JUDGE/child\"\n\
+        wait\n\
+        : >\"$JUDGE/cleaning\"\n\
+        until [ -e \"$JUDGE/go\" ]; do sleep 0.01; done\n\
+        rmdir \"$JUDGE/system\"\n\
+        exit 1\n";
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let (folder, judge) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = |name: &str| judge.path().join(name);
+        fs::write(file("mmdebstrap"), script).unwrap();
+        run(Command::new("chmod").arg("755").arg(file("mmdebstrap")));
+        let path = std::env::var("PATH").unwrap();
+        let mut running = p2v("live-usb")
+            .args(["--mirror", "http://mirror.invalid/debian", "-o"])
+            .arg(folder.path().join("new.iso"))
+            .env("PATH", format!("{}:{path}", judge.path().display()))
+            .env("JUDGE", judge.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let send = || {
+            run(Command::new("kill")
+                .arg(format!("-{signal}"))
+                .arg(running.id().to_string()));
+        };
+        until("the tool runs", || file("child").exists());
+        send();
+        until("the tool cleans up", || file("cleaning").exists());
+        // Impatience changes nothing.
+        send();
+        fs::write(file("go"), "").unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(code));
+        assert!(!file("system").exists(), "the tool could not clean up");
+        let child = fs::read_to_string(file("child")).unwrap();
+        let child = Path::new("/proc").join(child.trim()).join("cmdline");
+        let alive = fs::read(&child).is_ok_and(|name| name.starts_with(b"sleep"));
+        assert!(!alive, "the tool's child still runs");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "something stays behind"
+        );
+    }
 }

@@ -17,24 +17,36 @@ const STICK: &str = "if=none,id=stick,format=raw";
 /// MiB of memory: p2v promises less than 1024.
 const MEMORY: &str = "640";
 
+/// MiB of memory of the 32-bit PC.
+const LITTLE_MEMORY: &str = "256";
+/// A Pentium III without PAE has what all 32-bit PCs have that this Debian supports, and no more: no SSE2 above all.
+const OLD_PROCESSOR: &str = "pentium3,pae=off";
+
 /// QEMU with a serial port, without network.
 fn qemu(folder: &Path, machine: &str) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-M", machine, "-m", MEMORY, "-net", "none"]);
+    with_lines(&mut command, folder);
     command
-        .args(["-M", machine, "-accel", "tcg,thread=multi", "-m", MEMORY])
-        .args([
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-net",
-            "none",
-            "-no-user-config",
-            "-no-reboot",
-        ])
+}
+
+/// A PC from before 2005, which has a network card.
+fn old_qemu(folder: &Path) -> Command {
+    let mut command = Command::new("qemu-system-i386");
+    command
+        .args(["-M", "pc", "-cpu", OLD_PROCESSOR, "-m", LITTLE_MEMORY])
+        .args(["-nic", "user,model=rtl8139,restrict=on"]);
+    with_lines(&mut command, folder);
+    command
+}
+
+/// Emulated, without a window; its serial port, and QEMU's own line.
+fn with_lines(command: &mut Command, folder: &Path) {
+    command
+        .args(["-accel", "tcg,thread=multi"])
+        .args(["-display", "none", "-monitor", "none", "-no-user-config", "-no-reboot"])
         .args(["-serial", "stdio", "-qmp"])
         .arg(format!("unix:{},server=on,wait=off", folder.join("control").display()));
-    command
 }
 
 /// The disk of the old PC, on IDE or AHCI.
@@ -100,8 +112,13 @@ fn assert_left_alone(guest: &mut Guest) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> {
+/// Writes a stick, starts a PC from it by BIOS, captures its disk onto the stick, and looks at the capture and at the disk.
+/// `more` is done before the PC is switched off.
+fn capture_from_stick(
+    pc: fn(&Path) -> Command,
+    image: &Path,
+    more: impl FnOnce(&mut Guest) -> Result<()>,
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (disk, stick) = (folder.path().join("disk"), folder.path().join("stick"));
     fragile::disk(&disk, folder.path())?;
@@ -111,10 +128,10 @@ fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> 
         p2v::command("live-usb")?
             .args(["--yes", "--write"])
             .arg(&stick)
-            .arg(live::image()?),
+            .arg(image),
     )?;
 
-    let mut command = qemu(folder.path(), "pc");
+    let mut command = pc(folder.path());
     with_disk(&mut command, &disk);
     with_stick(&mut command, &stick);
     let mut guest = Guest::start(command, folder.path().join("control"))?;
@@ -131,6 +148,7 @@ fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> 
     guest.shell("p2v-mount")?;
     guest.shell("p2v capture /dev/sda -o /captures/oldpc --quiet")?;
     guest.shell("p2v verify /captures/oldpc --against /dev/sda --quiet")?;
+    more(&mut guest)?;
     power_off(&mut guest)?;
     ensure!(sha256(&disk)? == before, "the old PC's disk was written to");
 
@@ -166,6 +184,54 @@ fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> 
             .arg("--against")
             .arg(&disk),
     )?;
+    Ok(())
+}
+
+#[test]
+fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> {
+    let pc = |folder: &Path| qemu(folder, "pc");
+    capture_from_stick(pc, &live::image()?, |_| Ok(()))
+}
+
+#[test]
+fn a_32_bit_pc_is_captured_and_gets_into_networks() -> Result<()> {
+    capture_from_stick(old_qemu, &live::image_i386()?, |guest| {
+        let kernel = guest.shell("uname -m; grep -cw sse2 /proc/cpuinfo; free -m")?;
+        ensure!(
+            kernel.contains("i686") && kernel.lines().any(|line| line.trim() == "0"),
+            "{kernel}"
+        );
+        eprintln!("{kernel}");
+        // A cable: the address is QEMU's.
+        guest.shell("timeout 120 sh -c 'until ip -4 -o address | grep -F 10.0.2.15; do sleep 1; done'")?;
+        guest.shell("ssh -V")?;
+        join_wifi(guest)
+    })
+}
+
+/// Two cards that the kernel feigns: one is made an access point by wpa_supplicant, with BusyBox' server for addresses.
+fn join_wifi(guest: &mut Guest) -> Result<()> {
+    let none = guest.shell("! p2v-wifi </dev/null")?;
+    ensure!(none.contains("there is no wireless network card"), "{none}");
+    guest.shell("modprobe mac80211_hwsim radios=2")?;
+    guest.shell("ip address add 10.9.9.1/24 dev wlan1")?;
+    let point = "network={\\nssid=\"Old \\303\\226 House\"\\nmode=2\\nfrequency=2412\\nkey_mgmt=WPA-PSK\\n\
+                 psk=\"correct horse\"\\n}\\n";
+    guest.shell(&format!("printf '{point}' >/tmp/point"))?;
+    guest.shell("wpa_supplicant -B -i wlan1 -c /tmp/point")?;
+    let addresses = "interface wlan1\\nstart 10.9.9.7\\nend 10.9.9.7\\nmax_leases 1\\nlease_file /tmp/leases\\n";
+    guest.shell(&format!("printf '{addresses}' >/tmp/addresses"))?;
+    guest.shell("touch /tmp/leases; busybox udhcpd /tmp/addresses")?;
+    let found = guest.shell("p2v-wifi")?;
+    // As it is listed, so it is typed.
+    let name = "Old \\xc3\\x96 House";
+    ensure!(found.contains(name) && found.contains("passphrase"), "{found}");
+    let short = guest.shell(&format!("! echo short | p2v-wifi '{name}'"))?;
+    ensure!(short.contains("8 to 63"), "{short}");
+    let wrong = guest.shell(&format!("! echo 'wrong horse' | p2v-wifi '{name}'"))?;
+    ensure!(wrong.contains("is wrong"), "{wrong}");
+    let right = guest.shell(&format!("echo 'correct horse' | p2v-wifi '{name}'"))?;
+    ensure!(right.contains("this PC is 10.9.9.7"), "{right}");
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 pub mod fixtures;
 pub mod guest;
+pub mod i386;
 pub mod mirror;
 pub mod p2v;
 pub mod picture;

@@ -1,20 +1,20 @@
-//! `cargo xtask live`: the live system is made and started in QEMU.
+//! `cargo xtask live`: the live systems are made and started in QEMU.
 
 use crate::test::cargo;
 use crate::{packages, process};
 use anyhow::{Result, ensure};
 use p2v_tests::fixtures::live;
-use p2v_tests::p2v;
 use std::fs;
 use std::process::Command;
 
 /// What docs/specification.md promises of the image, in bytes.
 const LARGEST: u64 = 500_000_000;
 
-/// Make the live system, start it by BIOS and by UEFI, and prove that it leaves the PC's disk alone.
+/// Make the live systems for 64-bit and 32-bit PCs, start them by BIOS and UEFI, and prove that they leave the PC's disk
+/// alone.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also make the image twice from nothing, and compare: it must be the same
+    /// Also make the images twice from nothing, and compare: they must be the same
     #[arg(long)]
     twice: bool,
 }
@@ -22,9 +22,15 @@ pub(crate) struct Args {
 /// Carries out `cargo xtask live`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     packages::ensure()?;
-    let size = fs::metadata(live::image()?)?.len();
-    ensure!(size < LARGEST, "the image has {size} bytes, more than {LARGEST}");
-    eprintln!("the image: {size} bytes");
+    for image in [live::image()?, live::image_i386()?] {
+        let size = fs::metadata(&image)?.len();
+        ensure!(
+            size < LARGEST,
+            "{} has {size} bytes, more than {LARGEST}",
+            image.display()
+        );
+        eprintln!("{}: {size} bytes", image.display());
+    }
     process::run(&mut cargo(&[
         "test",
         "--package",
@@ -41,17 +47,22 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Makes the image twice and compares every byte.
+/// Makes both images twice and compares every byte.
 fn twice() -> Result<()> {
     let folder = process::target_dir().join("live");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let images = ["first.iso", "second.iso"].map(|name| folder.join(name));
-    for image in &images {
-        process::run(Command::new(p2v::binary()?).args(["live-usb", "-o"]).arg(image))?;
+    for make in [live::command, live::command_i386] {
+        let images = ["first.iso", "second.iso"].map(|name| folder.join(name));
+        for image in &images {
+            process::run(make()?.arg("-o").arg(image))?;
+        }
+        let [first, second] = &images;
+        process::run(Command::new("cmp").args([first, second]))?;
+        eprintln!("both images are the same");
+        for image in &images {
+            fs::remove_file(image)?;
+        }
     }
-    let [first, second] = &images;
-    process::run(Command::new("cmp").args([first, second]))?;
-    eprintln!("both images are the same");
-    Ok(fs::remove_dir_all(folder)?)
+    Ok(fs::remove_dir(folder)?)
 }

@@ -6,6 +6,7 @@ mod demo;
 mod deny;
 mod fixture;
 mod fuzz;
+mod i386;
 mod live;
 mod packages;
 mod process;
@@ -36,7 +37,9 @@ enum Command {
     Deny,
     /// Run the fuzz targets, one after the other
     Fuzz(fuzz::Args),
-    /// Make the live system, start it by BIOS and by UEFI, and prove that it leaves the PC's disk alone
+    /// Build the p2v for 32-bit PCs, beside the one for this computer: `p2v live-usb --arch i386` takes it from there
+    I386(i386::Args),
+    /// Make the live systems, start them by BIOS and UEFI, and prove that they leave the PC's disk alone
     Live(live::Args),
     /// Install the Debian packages that building, running and testing need
     Packages(packages::Args),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::I386(args) => i386::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Live(args) => live::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),

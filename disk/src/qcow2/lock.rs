@@ -8,27 +8,27 @@
 use super::Qcow2Error;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
+use nix::libc::{self, off_t};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 
 /// First byte of the row "I do".
-const DOES: i64 = 100;
+const DOES: off_t = 100;
 /// First byte of the row "nobody else may".
-const FORBIDS: i64 = 200;
+const FORBIDS: off_t = 200;
 /// Permission numbers.
-const READ: i64 = 0;
-const WRITE: i64 = 1;
-const WRITE_UNCHANGED: i64 = 2;
-const RESIZE: i64 = 3;
+const READ: off_t = 0;
+const WRITE: off_t = 1;
+const WRITE_UNCHANGED: off_t = 2;
+const RESIZE: off_t = 3;
 
 /// What a user of an image does, and what nobody else may do meanwhile.
 struct Use {
     flock: FlockOperation,
-    does: &'static [i64],
-    forbids: &'static [i64],
+    does: &'static [off_t],
+    forbids: &'static [off_t],
 }
 
 /// Reading: others may read too.
@@ -96,7 +96,7 @@ impl LockedFile {
         Ok(file)
     }
 
-    fn byte_lock(&self, start: i64, len: i64, kind: i32, path: &Path) -> Result<(), Qcow2Error> {
+    fn byte_lock(&self, start: off_t, len: off_t, kind: i32, path: &Path) -> Result<(), Qcow2Error> {
         match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&byte_range(start, len, kind))) {
             Ok(_) => Ok(()),
             Err(Errno::EAGAIN | Errno::EACCES) => Err(Qcow2Error::Locked { path: path.to_owned() }),
@@ -106,7 +106,7 @@ impl LockedFile {
     }
 }
 
-fn byte_range(start: i64, len: i64, kind: i32) -> libc::flock {
+fn byte_range(start: off_t, len: off_t, kind: i32) -> libc::flock {
     libc::flock {
         l_type: kind as i16,
         l_whence: libc::SEEK_SET as i16,

@@ -23,8 +23,6 @@ pub(crate) fn run(args: &LiveUsbArgs) -> Result<()> {
         }
         ask(target, args.yes)?;
     }
-    // From here on, Ctrl-C ends the tools, and what was made by then is removed.
-    let stop = Stop::on_signals()?;
     let temporary;
     let image = match (&args.image, &args.output) {
         (Some(image), _) => image.clone(),
@@ -36,9 +34,12 @@ pub(crate) fn run(args: &LiveUsbArgs) -> Result<()> {
         }
     };
     if args.image.is_none() {
+        // Ctrl-C ends the tools, and what was made by then is removed, however often it is pressed.
+        let stop = Stop::on_signals_patiently()?;
         make(args, &image, &stop)?;
     }
     let Some(target) = target else { return Ok(()) };
+    let stop = Stop::on_signals()?;
     let written = stick::write(&image, &target, args.quiet, &stop)?;
     let path = target.path().display();
     let mut text = format!("{path} starts an old PC, by BIOS or UEFI. It was read back: all is as it should be.\n");
@@ -50,15 +51,12 @@ pub(crate) fn run(args: &LiveUsbArgs) -> Result<()> {
 }
 
 fn make(args: &LiveUsbArgs, output: &Path, stop: &Stop) -> Result<()> {
-    let program = match &args.program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()
-            .map_err(|error| Failure::failed(format!("cannot tell where this p2v is: {error}")))?,
-    };
+    let arch = args.arch;
+    let program = args.program.clone().map_or_else(|| arch.program(), Ok)?;
     let mirror = args.mirror.clone();
-    let made = medium::make(&Recipe { program, mirror }, output);
+    let recipe = Recipe { arch, program, mirror };
+    medium::make(&recipe, output, stop)?;
     stop.check()?;
-    made?;
     let size = std::fs::metadata(output).map_or(0, |file| file.len());
     print(&format!("{}: {}\n", output.display(), report::size(size)))
 }

@@ -4,6 +4,7 @@
 
 use super::tools;
 use crate::error::{Failure, Result};
+use crate::signals::Stop;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ const SECTOR: u64 = 512;
 
 /// Makes the volume `image` with these files: their paths in it, and where they are now. `id` is its serial number,
 /// `epoch` the date of all that is in it.
-pub(super) fn make(image: &Path, files: &[(&str, PathBuf)], id: u32, epoch: i64) -> Result<()> {
+pub(super) fn make(image: &Path, files: &[(&str, PathBuf)], id: u32, epoch: i64, stop: &Stop) -> Result<()> {
     let failed = |error| Failure::target_write(image, &error);
     let mut contents = 0;
     for (_, file) in files {
@@ -37,7 +38,7 @@ pub(super) fn make(image: &Path, files: &[(&str, PathBuf)], id: u32, epoch: i64)
             .env("TZ", "UTC")
             .env("MTOOLS_SKIP_CHECK", "1")
             .env("MTOOLSRC", "/dev/null");
-        tools::run(&mut command, "makes the volume for UEFI firmware").map(|_| ())
+        tools::run(&mut command, "makes the volume for UEFI firmware", stop).map(|_| ())
     };
     run("mformat", &|command| {
         let sectors = (size / SECTOR).to_string();
@@ -80,8 +81,8 @@ mod tests {
             ("EFI/debian/grub.cfg", file("menu", b"hello")),
         ];
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-        make(&first, &files, 0x1234_5678, 1_700_000_000).unwrap();
-        make(&second, &files, 0x1234_5678, 1_700_000_000).unwrap();
+        make(&first, &files, 0x1234_5678, 1_700_000_000, &Stop::default()).unwrap();
+        make(&second, &files, 0x1234_5678, 1_700_000_000, &Stop::default()).unwrap();
         assert!(fs::read(&first).unwrap() == fs::read(&second).unwrap());
         // Nothing has the time of this run.
         let dates = tool::text(Command::new("mdir").env("TZ", "UTC").arg("-/i").arg(&first).arg("::/"));

@@ -8,6 +8,7 @@ use super::recipe::{MENU, OPTIONS};
 use super::system::{self, Recipe, System};
 use super::{esp, tools};
 use crate::error::{Exit, Failure, Result};
+use crate::signals::Stop;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -22,13 +23,15 @@ const BLOCK: &str = "256K";
 /// Zstandard, since old processors unpack it several times as fast as xz.
 const LEVEL: &str = "15";
 
-/// Makes the image `output`, which must not be there yet. Temporary files go beside it: about 1.5 GB.
-pub(crate) fn make(recipe: &Recipe, output: &Path) -> Result<()> {
+/// Makes the image `output`, which must not be there yet. Temporary files go beside it: about 1.5 GB. When `stop` says
+/// so, the tools are ended, and nothing of theirs stays.
+pub(crate) fn make(recipe: &Recipe, output: &Path, stop: &Stop) -> Result<()> {
     tools::ensure(&["mmdebstrap", "mformat", "mksquashfs", "xorriso"])?;
     if output.symlink_metadata().is_ok() {
         return Err(Failure::refused(format!("{} is there already", output.display()))
             .advice("Remove it, or choose another name with `-o`."));
     }
+    recipe.arch.check(&recipe.program)?;
     let output = std::path::absolute(output).map_err(|error| Failure::target_write(output, &error))?;
     let folder = output.parent().unwrap_or(Path::new("/"));
     let failed = |error: io::Error| Failure::target_write(folder, &error);
@@ -38,17 +41,17 @@ pub(crate) fn make(recipe: &Recipe, output: &Path) -> Result<()> {
         .map_err(failed)?;
 
     eprintln!("1 of 3: Debian packages are fetched and installed (a few hundred MB; some minutes)");
-    let system = system::make(recipe, work.path())?;
+    let system = system::make(recipe, work.path(), stop)?;
     eprintln!("2 of 3: the system is compressed");
     let tree = work.path().join("tree");
     for folder in ["live", "boot/grub"] {
         fs::create_dir_all(tree.join(folder)).map_err(failed)?;
     }
-    compress(&system, &tree.join("live/filesystem.squashfs"))?;
+    compress(&system, &tree.join("live/filesystem.squashfs"), stop)?;
     fs::remove_file(&system.archive).map_err(failed)?;
     eprintln!("3 of 3: the image is put together");
     let image = work.path().join("p2v-live.iso");
-    assemble(&system, &tree, &image)?;
+    assemble(&system, &tree, &image, stop)?;
     // Minutes have passed.
     if output.symlink_metadata().is_ok() {
         return Err(Failure::refused(format!("{} is there by now", output.display())));
@@ -57,7 +60,7 @@ pub(crate) fn make(recipe: &Recipe, output: &Path) -> Result<()> {
 }
 
 /// The system's files as squashfs, in the order and with the owners that the archive has.
-fn compress(system: &System, squashfs: &Path) -> Result<()> {
+fn compress(system: &System, squashfs: &Path, stop: &Stop) -> Result<()> {
     let archive = File::open(&system.archive).map_err(|error| Failure::target_write(&system.archive, &error))?;
     let epoch = system.epoch.to_string();
     let mut command = tools::command("mksquashfs");
@@ -67,18 +70,12 @@ fn compress(system: &System, squashfs: &Path) -> Result<()> {
         .args(["-tar", "-no-progress", "-quiet", "-comp", "zstd"])
         .args(["-Xcompression-level", LEVEL, "-b", BLOCK])
         .args(["-all-time", &epoch, "-mkfs-time", &epoch])
-        .stdin(Stdio::from(archive))
         .env_remove("SOURCE_DATE_EPOCH");
-    let what = "compresses the live system";
-    let name = tools::name(&command);
-    let output = command
-        .output()
-        .map_err(|error| Failure::failed(format!("cannot run {name}, which {what}: {error}")))?;
-    tools::finish(output, &name, what).map(|_| ())
+    tools::run_on(&mut command, Stdio::from(archive), "compresses the live system", stop).map(|_| ())
 }
 
 /// Puts the image together.
-fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
+fn assemble(system: &System, tree: &Path, image: &Path, stop: &Stop) -> Result<()> {
     let failed = |error: io::Error| Failure::target_write(tree, &error);
     let part = |name: &str| system.parts.join(name);
     let kernel = starts_with(&system.parts, "vmlinuz-").map_err(failed)?;
@@ -94,7 +91,9 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
     }
     let identity = identity(tree).map_err(failed)?;
     let name = format!("P2V_{identity:08X}");
-    let menu = MENU.replace("@OPTIONS@", &format!("{OPTIONS} p2v.medium={name}"));
+    let menu = MENU
+        .replace("@OPTIONS@", &format!("{OPTIONS} p2v.medium={name}"))
+        .replace("@ARCH@", system.arch.debian());
     fs::write(tree.join("boot/grub/grub.cfg"), menu).map_err(failed)?;
 
     // UEFI: the firmware reads this volume only; the loader then finds the medium by its name.
@@ -104,13 +103,9 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
     let menu = part("efi.cfg");
     fs::write(&menu, find).map_err(failed)?;
     let esp = part("esp.img");
-    let files = [
-        ("EFI/BOOT/BOOTX64.EFI", part("bootx64.efi")),
-        ("EFI/BOOT/grubx64.efi", part("grubx64.efi")),
-        ("EFI/BOOT/BOOTIA32.EFI", part("bootia32.efi")),
-        ("EFI/debian/grub.cfg", menu),
-    ];
-    esp::make(&esp, &files, identity, system.epoch)?;
+    let loaders = system.arch.uefi().iter().map(|(path, name)| (*path, part(name)));
+    let files: Vec<_> = loaders.chain([("EFI/debian/grub.cfg", menu)]).collect();
+    esp::make(&esp, &files, identity, system.epoch, stop)?;
 
     date(tree, system.epoch).map_err(failed)?;
     let mut command = tools::command("xorriso");
@@ -145,7 +140,7 @@ fn assemble(system: &System, tree: &Path, image: &Path) -> Result<()> {
         .arg(tree)
         // It then takes all dates, and what it would make of the clock, from here.
         .env("SOURCE_DATE_EPOCH", system.epoch.to_string());
-    tools::run(&mut command, "makes the ISO image")?;
+    tools::run(&mut command, "makes the ISO image", stop)?;
     // Without a signature, Windows would write one of its own onto a stick that it sees.
     let file = OpenOptions::new().write(true).open(image);
     let signed = file.and_then(|file| {

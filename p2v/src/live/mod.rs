@@ -3,6 +3,7 @@
 //! [`recipe`] (packages, files) → [`system`] (mmdebstrap) → [`medium`] (squashfs, start menu, ISO) → [`stick`]
 //! (written, read back, a partition for captures).
 
+mod arch;
 mod esp;
 pub(crate) mod medium;
 mod recipe;
@@ -11,4 +12,5 @@ pub(crate) mod stick;
 mod system;
 mod tools;
 
+pub(crate) use arch::Arch;
 pub(crate) use system::Recipe;

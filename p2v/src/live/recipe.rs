@@ -10,13 +10,12 @@ pub(super) const SUITES: &[&str] = &["bookworm", "bookworm-updates", "bookworm-s
 /// Parts of the archive: firmware is in the second.
 pub(super) const COMPONENTS: &str = "main non-free-firmware";
 
-/// The kernel, the start, and what a shell needs.
+/// The start, and what a shell needs; the kernel and its loaders are in [`super::arch`].
 pub(super) const SYSTEM: &[&str] = &[
     "busybox",
     "initramfs-tools",
     "kmod",
     "less",
-    "linux-image-amd64",
     "live-boot",
     "live-boot-initramfs-tools",
     "login",
@@ -50,27 +49,29 @@ pub(super) const TOOLS: &[&str] = &[
     "pciutils",
     "smartmontools",
     "usbutils",
+    "wireless-regdb",
+    "wpasupplicant",
 ];
-/// Firmware of wired network cards and storage controllers.
+/// Firmware of network cards and storage controllers. Not there: what wants a licence to be accepted (`firmware-ipw2x00`) and
+/// what is fetched from elsewhere (`firmware-b43-installer`).
 pub(super) const FIRMWARE: &[&str] = &[
+    "firmware-ath9k-htc",
+    "firmware-atheros",
     "firmware-bnx2",
     "firmware-bnx2x",
+    "firmware-brcm80211",
+    "firmware-iwlwifi",
+    "firmware-libertas",
     "firmware-misc-nonfree",
     "firmware-myricom",
     "firmware-netxen",
     "firmware-qlogic",
     "firmware-realtek",
+    "firmware-ti-connectivity",
+    "firmware-zd1211",
 ];
-/// What starts the kernel: unpacked while the system is made, never installed in it.
-pub(super) const LOADERS: &[&str] = &[
-    "grub-common",
-    "grub-pc-bin",
-    "grub-efi-ia32-bin",
-    "grub-efi-amd64-signed",
-    "shim-signed",
-];
-
-/// Files of packages that are left out: nobody reads manuals there, and graphics, sound and radio have no use.
+/// Files of packages that are left out: nobody reads manuals there, and graphics, sound, Bluetooth and big switches have no
+/// use.
 pub(super) const LEFT_OUT: &[&str] = &[
     "/usr/share/doc/*",
     "/usr/share/man/*",
@@ -81,13 +82,14 @@ pub(super) const LEFT_OUT: &[&str] = &[
     "/lib/modules/*/kernel/sound/*",
     "/lib/modules/*/kernel/drivers/gpu/*",
     "/lib/modules/*/kernel/drivers/media/*",
-    "/lib/modules/*/kernel/drivers/net/wireless/*",
     "/lib/modules/*/kernel/drivers/infiniband/*",
     "/lib/modules/*/kernel/drivers/iio/*",
     "/lib/modules/*/kernel/drivers/bluetooth/*",
     "/lib/modules/*/kernel/net/bluetooth/*",
-    "/lib/modules/*/kernel/net/wireless/*",
-    "/lib/modules/*/kernel/net/mac80211/*",
+    "/lib/firmware/i915/*",
+    "/lib/firmware/intel/ibt-*",
+    "/lib/firmware/mrvl/prestera/*",
+    "/lib/firmware/nvidia/*",
 ];
 /// But these stay: their licences want it.
 pub(super) const KEPT: &str = "/usr/share/doc/*/copyright";
@@ -105,13 +107,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("motd", include_str!("system/files/motd")),
     ("network", include_str!("system/files/network")),
     ("p2v-mount", include_str!("system/files/p2v-mount")),
+    ("p2v-wifi", include_str!("system/files/p2v-wifi")),
     ("read-only.rules", include_str!("system/files/read-only.rules")),
     ("serial", include_str!("system/files/serial")),
     ("serial-console", include_str!("system/files/serial-console")),
     ("shell", include_str!("system/files/shell")),
 ];
 
-/// The start menu; `@OPTIONS@` are what every entry tells the kernel.
+/// The start menu; `@OPTIONS@` are what every entry tells the kernel, `@ARCH@` is for which PCs the stick is.
 pub(super) const MENU: &str = include_str!("system/grub.cfg");
 /// Kernel options: live-boot may take nothing but the device that `find-medium` found; no swap, no saved session, no
 /// RAID put together by the kernel, no crash reports written into the firmware. Graphics drivers are left out, so that

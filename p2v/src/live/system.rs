@@ -1,8 +1,9 @@
 //! Making the live system: mmdebstrap installs packages and runs the recipe's script in it.
 
-use super::recipe::{CUSTOMIZE, FILES, FIRMWARE, KEPT, LEFT_OUT, LOADERS, SUITE, SYSTEM, TOOLS};
-use super::{sources, tools};
+use super::recipe::{CUSTOMIZE, FILES, FIRMWARE, KEPT, LEFT_OUT, SUITE, SYSTEM, TOOLS};
+use super::{Arch, sources, tools};
 use crate::error::{Failure, Result};
+use crate::signals::Stop;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// What a person may choose.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
+    /// For which PCs.
+    pub(crate) arch: Arch,
     /// The `p2v` that goes onto the stick.
     pub(crate) program: PathBuf,
     /// Address of a Debian archive, in the place of those of this computer's apt.
@@ -19,6 +22,7 @@ pub(crate) struct Recipe {
 
 /// A made system, in a folder for temporary files.
 pub(super) struct System {
+    pub(super) arch: Arch,
     /// All files, as a tar archive.
     pub(super) archive: PathBuf,
     /// Kernel, start files and loaders (the names are in `system/customize.sh`).
@@ -28,7 +32,7 @@ pub(super) struct System {
 }
 
 /// Makes it in `folder`, which must be empty.
-pub(super) fn make(recipe: &Recipe, folder: &Path) -> Result<System> {
+pub(super) fn make(recipe: &Recipe, folder: &Path, stop: &Stop) -> Result<System> {
     let sources = sources::lines(recipe.mirror.as_deref())?;
     let inside = folder.join("inside");
     fill(recipe, &inside).map_err(|error| Failure::target_write(&inside, &error))?;
@@ -39,10 +43,12 @@ pub(super) fn make(recipe: &Recipe, folder: &Path) -> Result<System> {
 
     let archive = folder.join("system.tar");
     let parts = folder.join("parts");
-    let include = [SYSTEM, TOOLS, FIRMWARE].concat().join(",");
+    let arch = recipe.arch;
+    let include = [&[arch.kernel()], SYSTEM, TOOLS, FIRMWARE].concat().join(",");
     let mut command = tools::command("mmdebstrap");
     command
-        .args(["--variant=minbase", "--quiet", "--format=tar", "--architectures=amd64"])
+        .args(["--variant=minbase", "--format=tar"])
+        .arg(format!("--architectures={}", arch.debian()))
         .arg(format!("--include={include}"))
         .arg("--aptopt=APT::Install-Recommends \"false\"")
         .arg(joined("--dpkgopt=", &configuration))
@@ -59,20 +65,25 @@ pub(super) fn make(recipe: &Recipe, folder: &Path) -> Result<System> {
         .arg(SUITE)
         .arg(&archive)
         .args(sources)
-        .env("P2V_LOADERS", LOADERS.join(" "))
+        .env("P2V_LOADERS", arch.loaders().join(" "))
         // The script makes the start files once, at its end: not each package that thinks they should be new.
         .env("INITRD", "No")
         // The recipe's script dates everything; it takes this one if it is set.
         .env("P2V_EPOCH", std::env::var_os("SOURCE_DATE_EPOCH").unwrap_or_default())
         .env_remove("SOURCE_DATE_EPOCH");
-    tools::run(&mut command, "makes the live system")?;
+    tools::run(&mut command, "makes the live system", stop)?;
     let epoch = parts.join("epoch");
     let text = fs::read_to_string(&epoch).unwrap_or_default();
     let epoch = text
         .trim()
         .parse()
         .map_err(|_| Failure::failed(format!("no date in {}: {text:?}", epoch.display())))?;
-    Ok(System { archive, parts, epoch })
+    Ok(System {
+        arch,
+        archive,
+        parts,
+        epoch,
+    })
 }
 
 /// Lays out what the script finds in `/p2v-build`.

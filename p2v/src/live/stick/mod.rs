@@ -67,7 +67,7 @@ pub(crate) fn write(image: &Path, target: &Target, quiet: bool, stop: &Stop) -> 
     }
     // While the stick has no table, no desktop takes what is on it.
     if let Some(place) = &place {
-        format(target, place.start, place.end - place.start)?;
+        format(target, place.start, place.end - place.start, stop)?;
     }
     let disk = target.open()?;
     let source =
@@ -88,12 +88,12 @@ pub(crate) fn write(image: &Path, target: &Target, quiet: bool, stop: &Stop) -> 
 ///
 /// ext4: captures are written by Linux and run on Linux; a file may be of any size (FAT ends at 4 GiB); and its
 /// journal keeps what was written before, if the stick is pulled out or the power fails. exFAT has none.
-fn format(target: &Target, start: u64, length: u64) -> Result<()> {
+fn format(target: &Target, start: u64, length: u64, stop: &Stop) -> Result<()> {
     let mut command: Command = tools::command("mke2fs");
     command
         .args(["-q", "-F", "-t", "ext4", "-m", "0", "-b", "4096", "-L", CAPTURES])
         .args(["-E", &format!("offset={start},nodiscard")])
         .arg(target.path())
         .arg((length / 4096).to_string());
-    tools::run(&mut command, "makes the filesystem for captures").map(|_| ())
+    tools::run(&mut command, "makes the filesystem for captures", stop).map(|_| ())
 }

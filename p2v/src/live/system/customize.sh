@@ -26,6 +26,7 @@ put 755 network /usr/lib/p2v/network
 put 755 serial /usr/lib/p2v/serial
 put 755 serial-console /usr/lib/p2v/serial-console
 put 755 p2v-mount /usr/sbin/p2v-mount
+put 755 p2v-wifi /usr/sbin/p2v-wifi
 put 644 inittab /etc/inittab
 put 644 motd /etc/motd
 put 644 read-only.rules /etc/udev/rules.d/00-p2v-read-only.rules
@@ -69,7 +70,7 @@ for kernel in /boot/vmlinuz-*; do
 done
 rm -f /vmlinuz* /initrd.img*
 
-# What starts them: GRUB for BIOS and for both kinds of UEFI; for the one with Secure Boot as Microsoft and Debian signed it.
+# What starts them: GRUB for BIOS and for the UEFI of these processors; with Secure Boot as Microsoft and Debian signed it.
 lib=loaders/usr/lib
 modules='iso9660 part_msdos normal configfile search search_label linux echo test cpuid all_video gfxterm minicmd halt reboot sleep'
 # shellcheck disable=SC2086
@@ -77,8 +78,10 @@ loaders/usr/bin/grub-mkimage -O i386-pc-eltorito -d $lib/grub/i386-pc -p /boot/g
 cp $lib/grub/i386-pc/boot_hybrid.img out/
 # shellcheck disable=SC2086
 loaders/usr/bin/grub-mkimage -O i386-efi -d $lib/grub/i386-efi -p /EFI/debian -o out/bootia32.efi fat efi_gop efi_uga $modules
-cp $lib/shim/shimx64.efi.signed out/bootx64.efi
-cp $lib/grub/x86_64-efi-signed/grubx64.efi.signed out/grubx64.efi
+if [ "$(dpkg --print-architecture)" = amd64 ]; then
+	cp $lib/shim/shimx64.efi.signed out/bootx64.efi
+	cp $lib/grub/x86_64-efi-signed/grubx64.efi.signed out/grubx64.efi
+fi
 
 dpkg-query -W -f '${Package}:${Architecture} ${Version}\n' >out/packages
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/debconf/*-old \
