@@ -41,6 +41,14 @@ impl NewFolder {
     /// Goes on with a folder that was not finished. What was completed of it is incomplete again.
     pub(crate) fn reopen(path: &Path) -> Result<Self> {
         let lock = FolderLock::exclusive(path)?;
+        // Only now is it certain that nobody has just finished it.
+        if unfinished(path) != Unfinished::Resumable {
+            let what = format!(
+                "the capture in {} was finished, or thrown away, by another p2v meanwhile",
+                path.display()
+            );
+            return Err(Failure::refused(what).advice("Look at it with `p2v list` or `p2v verify`."));
+        }
         let failed = |path: &Path, error| Failure::target_write(path, &error);
         let (image, unfinished) = (path.join(DISK), path.join(partial(DISK)));
         if image.exists() && !unfinished.exists() {
@@ -52,14 +60,14 @@ impl NewFolder {
             let _ = std::fs::set_permissions(&image, permissions);
             std::fs::rename(&image, &unfinished).map_err(|error| failed(&image, error))?;
         }
-        for name in [CHECKSUMS, MAP, LOST, MACHINE] {
-            for name in [name.to_owned(), partial(name)] {
-                match std::fs::remove_file(path.join(&name)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(failed(&path.join(name), error));
-                    }
-                    _ => {}
+        let made_again = [CHECKSUMS, MAP, LOST].map(str::to_owned);
+        let halves = [CHECKSUMS, MAP, LOST, MACHINE].map(partial);
+        for name in made_again.into_iter().chain(halves) {
+            match std::fs::remove_file(path.join(&name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed(&path.join(name), error));
                 }
+                _ => {}
             }
         }
         Ok(NewFolder {

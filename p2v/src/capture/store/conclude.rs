@@ -156,9 +156,16 @@ fn hide_what_is_gone(local: &mut Local, late: &[u64]) -> Result<()> {
 fn list_checksums(journal: &Path, list: &Path, size: u64, late: &[(u64, Hash)]) -> io::Result<u64> {
     let mut writer = ChecksumWriter::new(BufWriter::new(File::create_new(list)?), size)?;
     let mut late = late.iter().copied().peekable();
+    let mut last = None;
     for record in Records::open(journal, u64::MAX)? {
         let (Record::Copied(copied), _) = record? else { continue };
         for (index, hash) in copied.chunks {
+            if last.replace(index).is_some_and(|last| last >= index) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the journal is out of order",
+                ));
+            }
             let Some(hash) = hash else { continue };
             while let Some((index, hash)) = late.next_if(|(late, _)| *late < index) {
                 writer.push(index, hash)?;

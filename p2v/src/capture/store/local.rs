@@ -241,14 +241,16 @@ pub(super) fn append(
 
 impl Sink for Local {
     fn append(&mut self, chunk: Packed) -> Result<()> {
-        let hash = chunk.hash.map(|hash| *hash.as_bytes());
-        self.pending.chunks.push((chunk.index, hash));
-        self.pending_bytes += chunk.read;
+        let done = (chunk.index, chunk.hash.map(|hash| *hash.as_bytes()));
+        let read = chunk.read;
         let (image, base, size) = (self.image.clone(), self.base.clone(), self.size);
         let appended = append(self.writer()?, base.as_deref(), size, chunk);
+        // Only a chunk of which all is in the image is done.
         self.pending
             .clusters
             .extend(appended.map_err(|error| write_failure(&image, error))?);
+        self.pending.chunks.push(done);
+        self.pending_bytes += read;
         self.step()
     }
 

@@ -31,13 +31,19 @@ impl Syncer {
     pub(super) fn new(image: (File, PathBuf), mut journal: (File, PathBuf)) -> Self {
         let (jobs, asked) = bounded::<Job>(1);
         let (answer, answers) = bounded(1);
+        // After a failure the system forgets what it could not write, and the next sync succeeds: nothing after the first
+        // failure counts.
+        let mut failed: Option<(PathBuf, Option<i32>)> = None;
         let mut work = move |job: Job| -> Result<(), SyncError> {
-            image.0.sync_data().map_err(|error| (image.1.clone(), error))?;
-            if let Some(late) = job.late {
-                late.sync().map_err(|error| (late.path().to_owned(), error))?;
+            if let Some((path, number)) = &failed {
+                let error = number.map_or_else(|| io::Error::other("a sync failed"), io::Error::from_raw_os_error);
+                return Err((path.clone(), error));
             }
-            let written = journal.0.write_all(&job.records).and_then(|()| journal.0.sync_data());
-            written.map_err(|error| (journal.1.clone(), error))
+            let done = make_durable(&image, &mut journal, job);
+            if let Err((path, error)) = &done {
+                failed = Some((path.clone(), error.raw_os_error()));
+            }
+            done
         };
         thread::spawn(move || {
             for job in asked {
@@ -81,5 +87,40 @@ impl Syncer {
             let bug = "the thread that syncs failed: this is a bug in p2v";
             Err((PathBuf::from("the capture"), io::Error::other(bug)))
         })
+    }
+}
+
+fn make_durable(image: &(File, PathBuf), journal: &mut (File, PathBuf), job: Job) -> Result<(), SyncError> {
+    image.0.sync_data().map_err(|error| (image.1.clone(), error))?;
+    if let Some(late) = job.late {
+        late.sync().map_err(|error| (late.path().to_owned(), error))?;
+    }
+    let written = journal.0.write_all(&job.records).and_then(|()| journal.0.sync_data());
+    written.map_err(|error| (journal.1.clone(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_counts_after_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        let file = File::create(&image).unwrap();
+        // A pipe cannot be synced.
+        let (pipe, _keep) = io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        let journal = folder.path().join("journal");
+        for (first, broken) in [(file, false), (pipe, true)] {
+            let to = File::create(&journal).unwrap();
+            let mut syncer = Syncer::new((first, image.clone()), (to, journal.clone()));
+            for _ in 0..2 {
+                syncer.begin(b"record".to_vec(), None);
+                assert_eq!(syncer.look(true).is_err(), broken);
+            }
+            let written = std::fs::read(&journal).unwrap();
+            assert_eq!(written.len(), if broken { 0 } else { 12 });
+        }
     }
 }
