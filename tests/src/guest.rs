@@ -77,6 +77,14 @@ impl Guest {
     /// # Errors
     /// If QEMU cannot be started.
     pub fn qemu(machine: &Qemu, control: &Path) -> Result<Self> {
+        Self::qemu_with(machine, control, &[])
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// If QEMU cannot be started.
+    pub fn qemu_with(machine: &Qemu, control: &Path, more: &[&str]) -> Result<Self> {
         let mut command = Command::new("qemu-system-x86_64");
         // vmport and the APIC page make QEMU write registers back in mid-run, which the rig's emulated SVM cannot take.
         command
@@ -113,6 +121,7 @@ impl Guest {
         if machine.accelerator == "kvm" {
             command.args(["-cpu", "host"]);
         }
+        command.args(more);
         Self::start(command, control.to_owned())
     }
 

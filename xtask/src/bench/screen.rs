@@ -6,7 +6,7 @@ use super::report::{Bar, Report};
 use super::viewer::{ENCODINGS, Seen, watch};
 use crate::process;
 use anyhow::{Context, Result, ensure};
-use p2v_tests::guest::Guest;
+use p2v_tests::guest::{Guest, Qemu};
 use p2v_tests::tool;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -73,21 +73,102 @@ pub(super) fn remote(program: &Path, rounds: usize, report: &mut Report) -> Resu
         .arg("--vnc")
         .arg(format!("unix:{}", socket.display()));
     let mut guest = Guest::start_ephemeral(command, &machine)?;
+    let ours = watched(&mut guest, &socket, rounds, &ENCODINGS)?;
+    guest.kill()?;
+    for (name, seen) in &ours {
+        add(report, &format!("VNC, {name}"), &seen.seen, &seen.alone, &seen.watched);
+    }
+    against_qemu(work.path(), &machine, rounds, &ours, report)
+}
+
+/// What was counted with a viewer of one encoding.
+struct Watched {
+    seen: Vec<Seen>,
+    /// How far the guest counted in a second without a viewer, and with one.
+    alone: Vec<f64>,
+    watched: Vec<f64>,
+}
+
+impl Watched {
+    fn frames(&self) -> f64 {
+        median(self.seen.iter().map(|seen| seen.frames))
+    }
+
+    /// How much of its speed the guest keeps.
+    fn kept(&self) -> f64 {
+        median(self.watched.iter().copied()) / median(self.alone.iter().copied())
+    }
+}
+
+/// Watches a running guest at `socket` in each encoding.
+fn watched(
+    guest: &mut Guest,
+    socket: &Path,
+    rounds: usize,
+    encodings: &[(&'static str, i32)],
+) -> Result<Vec<(&'static str, Watched)>> {
     guest.wait_for("READY")?;
-    for (name, number) in ENCODINGS {
+    let mut all = Vec::new();
+    for (name, number) in encodings {
         let (mut seen, mut alone, mut watched) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            alone.extend(counts(&mut guest)?);
+            alone.extend(counts(guest)?);
             let viewer = {
-                let socket = socket.clone();
+                let (socket, number) = (socket.to_owned(), *number);
                 std::thread::spawn(move || watch(&socket, number, Duration::from_secs(COUNTS as u64 + 2)))
             };
-            watched.extend(counts(&mut guest)?);
+            watched.extend(counts(guest)?);
             seen.push(viewer.join().expect("the viewer does not panic")?);
         }
-        add(report, &format!("VNC, {name}"), &seen, &alone, &watched);
+        all.push((*name, Watched { seen, alone, watched }));
     }
-    guest.kill()
+    Ok(all)
+}
+
+/// The same guest in QEMU, with QEMU's VNC server, on the same KVM.
+fn against_qemu(
+    folder: &Path,
+    machine: &Path,
+    rounds: usize,
+    ours: &[(&'static str, Watched)],
+    report: &mut Report,
+) -> Result<()> {
+    let socket = folder.join("qemu-vnc");
+    let qemu = Qemu {
+        interface: "ide",
+        memory: 32,
+        disk: machine.join("disk0.qcow2"),
+        format: "qcow2",
+        accelerator: "kvm",
+    };
+    let vnc = format!("unix:{}", socket.display());
+    let mut guest = Guest::qemu_with(&qemu, &folder.join("qmp"), &["-vga", "std", "-vnc", &vnc])?;
+    // Its Tight picks filters that our viewer does not read.
+    let common: Vec<_> = ENCODINGS.into_iter().filter(|(name, _)| *name != "Tight").collect();
+    let theirs = watched(&mut guest, &socket, rounds, &common)?;
+    guest.kill()?;
+    for (name, theirs) in &theirs {
+        let Some((_, ours)) = ours.iter().find(|(ours, _)| ours == name) else {
+            continue;
+        };
+        report.add(
+            &format!("redrawing 1024x768: frames a second, VNC, {name}, p2v / QEMU"),
+            &format!("{:.1} against {:.1} frames/s", ours.frames(), theirs.frames()),
+            ours.frames() / theirs.frames(),
+            Bar::AtLeast(1.0),
+        );
+        report.add(
+            &format!("redrawing 1024x768: speed that the guest keeps, VNC, {name}, p2v / QEMU"),
+            &format!(
+                "{:.2} against {:.2} of its speed without a viewer",
+                ours.kept(),
+                theirs.kept()
+            ),
+            ours.kept() / theirs.kept(),
+            Bar::AtLeast(0.9),
+        );
+    }
+    Ok(())
 }
 
 fn add(report: &mut Report, viewer: &str, seen: &[Seen], alone: &[f64], watched: &[f64]) {
