@@ -85,7 +85,11 @@ impl Writer {
             .map_err(|e| Qcow2Error::io(path, e))?;
         let mut out = Output::new(LockedFile::exclusive(file, path)?, path);
         let space = Space::new(&mut out, options.cluster_bits)?;
-        Ok(Writer {
+        Ok(Writer::with(out, options, space))
+    }
+
+    fn with(out: Output, options: WriterOptions, space: Space) -> Self {
+        Writer {
             out,
             options,
             space,
@@ -95,7 +99,7 @@ impl Writer {
             backing: None,
             compressed_clusters: 0,
             plain_clusters: 0,
-        })
+        }
     }
 
     /// Goes on with an image that an earlier writer left unfinished: `path` holds what `clusters` say, numbers and what
@@ -123,17 +127,7 @@ impl Writer {
         // It may have been finished and not been put to use: its header speaks of tables that are gone.
         out.write(0, &[0; 512][..512.min(usize::try_from(length).unwrap_or(512))])?;
         let space = Space::resumed(&mut out, options.cluster_bits, length)?;
-        let mut writer = Writer {
-            out,
-            options,
-            space,
-            l2: Tables::new(1 << options.cluster_bits, L2_MEMORY),
-            packed: PackedArea::default(),
-            plain: Run::default(),
-            backing: None,
-            compressed_clusters: 0,
-            plain_clusters: 0,
-        };
+        let mut writer = Writer::with(out, options, space);
         for cluster in clusters {
             let (cluster, entry) = cluster.map_err(failed)?;
             writer.restore(cluster, entry, length)?;

@@ -12,6 +12,7 @@ mod media;
 mod pipeline;
 mod plan;
 pub(crate) mod progress;
+mod request;
 pub(crate) mod rescue;
 mod resume;
 pub(crate) mod store;
@@ -19,7 +20,8 @@ mod target;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use finish::{Outcome, carry_out};
-pub(crate) use plan::{Plan, Request, intersection};
+pub(crate) use plan::{Plan, intersection};
+pub(crate) use request::Request;
 pub(crate) use target::{HOPELESS, check_not_on_source, device_lies_on};
 
 /// Bytes that are read, hashed and handed to a worker at once. Chunks lie on multiples of it.

@@ -1,7 +1,8 @@
 //! A capture in a folder of this computer.
 
 use super::base::{Base, clusters_of};
-use super::journal::{self, Begun, Copied, Past, Record, Records};
+use super::journal::{self, Begun, Copied, Record, Records};
+use super::past::Past;
 use super::syncer::{SyncError, Syncer};
 use super::{Concluded, Conclusion, Packed, Sink, Store, UNSAFE, frame};
 use crate::capture::fingerprint::Fingerprint;

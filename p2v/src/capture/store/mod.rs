@@ -12,6 +12,7 @@ mod conclude;
 mod frame;
 pub(crate) mod journal;
 mod local;
+mod past;
 mod remote;
 mod samples;
 mod serve;
@@ -20,8 +21,8 @@ mod wire;
 
 pub(crate) use address::Address;
 pub(crate) use base::Base;
-pub(crate) use journal::Past;
 pub(crate) use local::{Local, Place};
+pub(crate) use past::Past;
 pub(crate) use remote::{Found, Remote, Way};
 pub(crate) use serve::serve;
 pub(crate) use wire::Wish;

@@ -1,7 +1,8 @@
 //! A capture in a folder of another computer: the system's ssh starts p2v there, which stores what comes.
 
 use super::address::Address;
-use super::journal::{self, Begun, Past};
+use super::journal::{self, Begun};
+use super::past::Past;
 use super::wire::{self, ALIVE, Answer, Order, VERSION, Wish};
 use super::{Concluded, Conclusion, Packed, Sink, Store, frame};
 use crate::capture::fingerprint::Fingerprint;
@@ -10,11 +11,11 @@ use crate::capture::rescue::map::Status;
 use crate::capture::resume::Before;
 use crate::error::{Exit, Failure, Result};
 use crate::signals::Stop;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use disk::ExtentSet;
 use disk::qcow2::{Compression, EncodedCluster};
 use std::collections::VecDeque;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,7 +85,7 @@ impl Remote {
         let mut remote = Remote {
             host: address.host().to_owned(),
             child,
-            answers: answers(from),
+            answers: wire::messages(from, None, |bytes| frame::decode(&bytes).map(|(answer, _)| answer)),
             asked_for: VecDeque::new(),
             _alive: stay_alive(Arc::clone(&to)),
             to,
@@ -256,28 +257,6 @@ impl Remote {
             .chunks(RANGES)
             .try_for_each(|pairs| self.send(&order(pairs.to_vec()), &[]))
     }
-}
-
-/// Reads answers in a thread of their own.
-fn answers(from: impl Read + Send + 'static) -> Receiver<io::Result<Answer>> {
-    let (found, answers) = unbounded();
-    thread::spawn(move || {
-        let mut from = BufReader::new(from);
-        loop {
-            let answer = match wire::receive(&mut from) {
-                Ok(Some(bytes)) => frame::decode(&bytes).map(|(answer, _)| answer),
-                Ok(None) => return,
-                // It was cut in the middle of a word.
-                Err(error) if error.kind() != io::ErrorKind::InvalidData => return,
-                Err(error) => Err(error),
-            };
-            let last = answer.is_err();
-            if found.send(answer).is_err() || last {
-                return;
-            }
-        }
-    });
-    answers
 }
 
 /// Says now and then that this computer is there: a failing disk can keep it silent for long.

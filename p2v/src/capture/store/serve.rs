@@ -1,7 +1,8 @@
 //! The computer that stores, while another one copies: orders come in, answers go out.
 
-use super::journal::{Past, Record};
+use super::journal::Record;
 use super::local::{Local, Place};
+use super::past::Past;
 use super::wire::{self, Answer, DEAD, Order, VERSION, Wish};
 use super::{Conclusion, Packed, Sink, Store, frame, journal};
 use crate::capture::progress::Progress;
@@ -12,12 +13,11 @@ use crate::error::{Exit, Failure, Result};
 use crate::machine::NewFolder;
 use crate::signals::Stop;
 use blake3::Hash;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::Receiver;
 use disk::ExtentSet;
 use disk::qcow2::EncodedCluster;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::thread;
 
 /// Orders that wait.
 const WAITING: usize = 4;
@@ -26,7 +26,8 @@ const WAITING: usize = 4;
 pub(crate) fn serve(from: impl Read + Send + 'static, to: impl Write) -> Result<()> {
     let mut server = Server {
         to,
-        orders: orders(from),
+        // A connection that is silent for too long must be noticed.
+        orders: wire::messages(from, Some(WAITING), Ok),
         folder: PathBuf::new(),
         before: Before::Nothing,
         local: None,
@@ -43,28 +44,6 @@ pub(crate) fn serve(from: impl Read + Send + 'static, to: impl Write) -> Result<
         let _ = server.answer(&Answer::failed(failure));
     }
     served
-}
-
-/// Reads orders in a thread of their own: a connection that is silent for too long must be noticed.
-fn orders(from: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (found, orders) = bounded(WAITING);
-    thread::spawn(move || {
-        let mut from = BufReader::with_capacity(1 << 20, from);
-        loop {
-            let order = match wire::receive(&mut from) {
-                Ok(Some(order)) => Ok(order),
-                Ok(None) => return,
-                // It was cut in the middle of a word.
-                Err(error) if error.kind() != io::ErrorKind::InvalidData => return,
-                Err(error) => Err(error),
-            };
-            let last = order.is_err();
-            if found.send(order).is_err() || last {
-                return;
-            }
-        }
-    });
-    orders
 }
 
 struct Server<W: Write> {

@@ -6,8 +6,10 @@ use super::journal::Record;
 use crate::capture::fingerprint::Fingerprint;
 use crate::capture::rescue::map::Status;
 use crate::error::{Exit, Failure};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufReader, Read, Write};
+use std::thread;
 use std::time::Duration;
 
 /// Another number means that messages have changed.
@@ -166,7 +168,28 @@ pub(super) fn send(to: &mut impl Write, message: &impl Serialize, body: &[&[u8]]
     to.write_all(&frame::encode(message, body)?)
 }
 
-/// The next message's bytes; `None` when the other side has ended.
-pub(super) fn receive<R: Read>(from: &mut BufReader<R>) -> io::Result<Option<Vec<u8>>> {
-    frame::read(from)
+/// Reads messages in a thread of their own, so that nobody hangs in a read; at most `waiting` of them wait to be taken. The
+/// channel ends with the other side, be it in the middle of a word.
+pub(super) fn messages<T: Send + 'static>(
+    from: impl Read + Send + 'static,
+    waiting: Option<usize>,
+    understand: fn(Vec<u8>) -> io::Result<T>,
+) -> Receiver<io::Result<T>> {
+    let (found, messages) = waiting.map_or_else(unbounded, bounded);
+    thread::spawn(move || {
+        let mut from = BufReader::with_capacity(1 << 20, from);
+        loop {
+            let message = match frame::read(&mut from) {
+                Ok(Some(bytes)) => understand(bytes),
+                Ok(None) => return,
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => return,
+                Err(error) => Err(error),
+            };
+            let last = message.is_err();
+            if found.send(message).is_err() || last {
+                return;
+            }
+        }
+    });
+    messages
 }
