@@ -73,6 +73,7 @@ const TEST: &[&str] = &[
     "openssh-server",
     "ovmf",
     "partclone",
+    "procps",
     "python3-gi",
     "python3-hivex",
     "python3-pefile",
