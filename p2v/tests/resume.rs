@@ -232,9 +232,9 @@ impl UsbDisk {
 
 impl Drop for UsbDisk {
     fn drop(&mut self) {
+        let _ = start(Command::new("umount").arg("-l").arg(&self.mount));
+        self.device = None;
         if let Some(mut cable) = self.cable.take() {
-            let _ = start(Command::new("umount").arg("-l").arg(&self.mount));
-            self.device = None;
             let _ = cable.kill();
             let _ = cable.wait();
         }

@@ -245,6 +245,8 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
+        // A device that was made read-only stays so for whoever gets it next.
+        let _ = start(Command::new("blockdev").arg("--setrw").arg(&self.0));
         let _ = start(Command::new("losetup").arg("-d").arg(&self.0));
     }
 }
