@@ -252,12 +252,12 @@ fn a_target_that_fills_up() {
     tmux.press(&["q"]);
     tmux.wait_for_end(0);
     judge(&disk, &folder.path().join("library/oldpc"));
+    // What went there can be gone on with.
     let there = Mounted::at(&small.0, folder.path(), "ro");
-    assert!(
-        !fs::read_dir(&there.0)
-            .unwrap()
-            .any(|entry| entry.unwrap().file_name() != "lost+found")
-    );
+    let names = fs::read_dir(&there.0).unwrap().map(|entry| entry.unwrap().path());
+    let begun: Vec<_> = names.filter(|path| !path.ends_with("lost+found")).collect();
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    assert!(begun[0].join("disk0.journal").exists() && !begun[0].join("machine.toml").exists());
 }
 
 /// A disk of 64 MiB, of which reads from `closed` to 56 MiB wait until the test lets go, and sectors at 21 MiB are bad. What
@@ -350,7 +350,7 @@ fn paused_and_cancelled() {
     // A question, and not the answer yes.
     tmux.go(
         &["Escape"],
-        "Stop copying? The copy is not finished and cannot be used.",
+        "Stop copying? The copy is not finished; it can go on later.",
     );
     tmux.go(&["n"], "Paused: the old disk is left alone");
     assert_eq!(begun(), last);
@@ -373,12 +373,24 @@ fn paused_and_cancelled() {
     tmux.wait_for("The disk has not answered for");
     tmux.go(&["Escape"], "Stop copying?");
     tmux.go(&["y"], "The copy was stopped.");
-    assert!(!copy.exists());
+    assert!(!copy.join("machine.toml").exists());
     tmux.press(&["q"]);
     // The disk still hangs: nobody waits for it.
-    tmux.wait_for("interrupted; the unfinished files were removed");
+    tmux.wait_for("interrupted; the source is untouched");
     gate.open();
     tmux.wait_for_end(130);
+    drop(tmux);
+
+    // And gone on with, from where it was.
+    let tmux = Tmux::start(folder.path(), &[&failing.path]);
+    start_copy(&tmux);
+    tmux.wait_for("could not be read: the disk is damaged there.");
+    tmux.press(&["q"]);
+    tmux.wait_for_end(6);
+    run(Command::new("qemu-img")
+        .args(["compare", "-f", "qcow2", "-F", "raw"])
+        .arg(copy.join("disk0.qcow2"))
+        .arg(&disk));
 }
 
 #[test]
@@ -392,21 +404,28 @@ fn a_terminal_that_is_closed_ends_the_copy() {
     let copy = folder.path().join("library/oldpc");
     assert!(copy.exists() && process.exists());
     drop(tmux);
+    // It is over though the kernel holds a thread of it in its read.
+    let state = || fs::read_to_string(process.join("status")).unwrap_or_default();
+    let over = || !process.exists() || state().contains("State:\tZ");
     let begun = Instant::now();
-    let wait_for_the_end_of = |path: &Path| {
-        while path.exists() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(180),
-                "{} is still there",
-                path.display()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    wait_for_the_end_of(&copy);
-    // Until then the kernel holds it in its read.
+    while !over() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(180),
+            "p2v has not ended: {}",
+            state()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
     gate.open();
-    wait_for_the_end_of(&process);
+    while process.exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(180),
+            "p2v is still there: {}",
+            state()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!copy.join("machine.toml").exists());
 }
 
 #[test]

@@ -292,7 +292,7 @@ fn working(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
         lines.push(("Stopping ...".to_owned(), ALARM));
     } else if working.asking {
         lines.push((
-            "Stop copying? The copy is not finished and cannot be used. The old disk stays as it is.".to_owned(),
+            "Stop copying? The copy is not finished; it can go on later. The old disk stays as it is.".to_owned(),
             ALARM,
         ));
     } else if working.paused {
