@@ -1,11 +1,14 @@
 //! Sources: image files and loop devices of the running system.
 #![allow(missing_docs)]
 
+mod loop_device;
+
 use disk::ReadAt;
 use disk::source::{Source, SourceError, SourceKind};
+use loop_device::Loop;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use tempfile::NamedTempFile;
 
@@ -85,32 +88,6 @@ fn what_is_no_disk_is_refused_by_name() {
     }
     let missing = Source::open(&folder.path().join("nothing")).unwrap_err();
     assert!(missing.to_string().contains("nothing"), "{missing}");
-}
-
-/// A loop device for an image, gone at the end of the test. Needs root.
-struct Loop(PathBuf);
-
-impl Loop {
-    fn attach(image: &Path, options: &[&str]) -> Self {
-        let out = Command::new("losetup")
-            .args(["--find", "--show"])
-            .args(options)
-            .arg(image)
-            .output()
-            .unwrap();
-        assert!(
-            out.status.success(),
-            "losetup (as root): {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        Loop(PathBuf::from(String::from_utf8(out.stdout).unwrap().trim()))
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
-    }
 }
 
 #[test]

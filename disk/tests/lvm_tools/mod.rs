@@ -4,6 +4,10 @@
 //! Nothing is activated, so no device-mapper is needed; loop devices are, and so root.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[path = "../loop_device/mod.rs"]
+mod loop_device;
+
+use loop_device::Loop;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -14,7 +18,7 @@ use std::process::{Command, Output};
 pub(crate) struct Lvm {
     disk: PathBuf,
     /// Loop device and the range of the disk that it shows.
-    devices: Vec<(String, Range<u64>)>,
+    devices: Vec<(Loop, Range<u64>)>,
     folder: tempfile::TempDir,
 }
 
@@ -27,16 +31,13 @@ impl Lvm {
             folder: tempfile::tempdir().unwrap(),
         };
         for range in ranges {
-            let output = start(
-                "mount",
-                Command::new("losetup")
-                    .args(["--find", "--show", "--offset", &range.start.to_string()])
-                    .args(["--sizelimit", &(range.end - range.start).to_string()])
-                    .arg(disk),
-            );
-            let error = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "loop devices need root: {error}");
-            let device = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+            let options = [
+                "--offset",
+                &range.start.to_string(),
+                "--sizelimit",
+                &(range.end - range.start).to_string(),
+            ];
+            let device = Loop::attach(disk, &options);
             lvm.devices.push((device, range.clone()));
         }
         lvm
@@ -44,7 +45,7 @@ impl Lvm {
 
     /// The device of a physical volume.
     pub(crate) fn device(&self, number: usize) -> &str {
-        &self.devices[number].0
+        self.devices[number].0.name()
     }
 
     /// Runs a command of lvm2, which must succeed and sees these devices alone.
@@ -53,7 +54,7 @@ impl Lvm {
         let accepted: String = self
             .devices
             .iter()
-            .map(|(device, _)| format!("\"a|^{device}$|\","))
+            .map(|(device, _)| format!("\"a|^{}$|\",", device.name()))
             .collect();
         let config = format!(
             "devices{{filter=[{accepted}\"r|.*|\"] use_devicesfile=0 obtain_device_list_from_udev=0}} \
@@ -75,7 +76,7 @@ impl Lvm {
 
     /// Makes all devices physical volumes of the group `name` with extents of 1 MiB.
     pub(crate) fn group(&self, name: &str, more: &[&str]) {
-        let devices: Vec<&str> = self.devices.iter().map(|(device, _)| device.as_str()).collect();
+        let devices: Vec<&str> = self.devices.iter().map(|(device, _)| device.name()).collect();
         self.run(&[&["pvcreate", "-q", "-y"], more, &devices].concat());
         self.run(&[&["vgcreate", "-q", "-s", "1m", name][..], &devices].concat());
     }
@@ -125,7 +126,7 @@ impl Lvm {
             let (first, last) = extents.split_once('-').unwrap();
             let volume = volumes.iter().find(|volume| volume[0] == device).unwrap();
             let number = |text: &str| text.parse::<u64>().unwrap();
-            let (_, range) = self.devices.iter().find(|(name, _)| name == device).unwrap();
+            let (_, range) = self.devices.iter().find(|(known, _)| known.name() == device).unwrap();
             let start = range.start + number(&volume[1]);
             let extent = number(&volume[2]);
             start + number(first) * extent..start + (number(last) + 1) * extent
@@ -148,14 +149,6 @@ impl Lvm {
             rest = more;
         }
         assert!(rest.is_empty(), "{name} has another size");
-    }
-}
-
-impl Drop for Lvm {
-    fn drop(&mut self) {
-        for (device, _) in &self.devices {
-            let _ = Command::new("losetup").arg("--detach").arg(device).status();
-        }
     }
 }
 

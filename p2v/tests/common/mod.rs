@@ -5,9 +5,13 @@ pub(crate) mod desktop;
 pub(crate) mod failing;
 pub(crate) mod kills;
 pub(crate) mod library;
+#[path = "../../../disk/tests/loop_device/mod.rs"]
+mod loop_device;
 pub(crate) mod running;
 pub(crate) mod tmux;
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
+pub(crate) use loop_device::Loop;
 use p2v_tests::tool;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -230,23 +234,4 @@ pub(crate) fn feed(command: &mut Command, input: &str) {
         .arg(command.get_program())
         .args(command.get_args());
     run(&mut whole);
-}
-
-/// A loop device on `file`; detached when dropped.
-pub(crate) struct Loop(pub(crate) PathBuf);
-
-impl Loop {
-    pub(crate) fn attach(file: &Path, more: &[&str]) -> Self {
-        let output = start(Command::new("losetup").args(["--show", "-f"]).args(more).arg(file));
-        assert!(output.status.success(), "loop devices need root: {}", errors(&output));
-        Loop(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        // A device that was made read-only stays so for whoever gets it next.
-        let _ = start(Command::new("blockdev").arg("--setrw").arg(&self.0));
-        let _ = start(Command::new("losetup").arg("-d").arg(&self.0));
-    }
 }
