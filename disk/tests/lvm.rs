@@ -1,6 +1,7 @@
 //! Volumes of LVM: lvm2 makes the metadata and says where the bytes lie; we must find them there.
 #![allow(missing_docs)]
 
+mod loop_device;
 mod lvm_tools;
 mod volumes;
 

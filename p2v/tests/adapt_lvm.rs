@@ -9,7 +9,7 @@ mod lvm_tools;
 #[path = "../../disk/tests/volumes/mod.rs"]
 mod volumes;
 
-use common::*;
+use common::{loop_device, *};
 use linux::{BOOT_UUID, ROOT_UUID, SWAP_UUID, assert_sound, cat, tree};
 use lvm_tools::{Lvm, read_places};
 use std::fs::{self, File};

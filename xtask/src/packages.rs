@@ -208,7 +208,8 @@ impl Root {
     }
 
     fn install(&self, packages: &[&str]) -> Command {
-        let mut command = self.apt(&["install", "-y", "-q", "--no-install-recommends"]);
+        // Whoever owns this computer may need what apt would remove to make room: it is to fail instead.
+        let mut command = self.apt(&["install", "-y", "-q", "--no-install-recommends", "--no-remove"]);
         command.args(packages);
         command
     }

@@ -4,10 +4,7 @@
 //! Nothing is activated, so no device-mapper is needed; loop devices are, and so root.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-#[path = "../loop_device/mod.rs"]
-mod loop_device;
-
-use loop_device::Loop;
+use crate::loop_device::Loop;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;

@@ -6,7 +6,7 @@ pub(crate) mod failing;
 pub(crate) mod kills;
 pub(crate) mod library;
 #[path = "../../../disk/tests/loop_device/mod.rs"]
-mod loop_device;
+pub(crate) mod loop_device;
 pub(crate) mod running;
 pub(crate) mod tmux;
 
