@@ -3,67 +3,13 @@
 //! `cargo xtask live` runs these; they take minutes.
 
 use anyhow::{Result, ensure};
+use p2v_tests::emulated::{self, OVMF, old_qemu, with_disk, with_stick, with_uefi};
 use p2v_tests::fixtures::{fragile, live};
 use p2v_tests::guest::Guest;
 use p2v_tests::{p2v, tool};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-/// UEFI firmware of Debian's package `ovmf`.
-const OVMF: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"];
-/// How a medium is attached.
-const STICK: &str = "if=none,id=stick,format=raw";
-/// MiB of memory: p2v promises less than 1024.
-const MEMORY: &str = "640";
-
-/// MiB of memory of the 32-bit PC.
-const LITTLE_MEMORY: &str = "256";
-/// A Pentium III without PAE has what all 32-bit PCs have that this Debian supports, and no more: no SSE2 above all.
-const OLD_PROCESSOR: &str = "pentium3,pae=off";
-
-/// QEMU with a serial port, without network.
-fn qemu(folder: &Path, machine: &str) -> Command {
-    let mut command = Command::new("qemu-system-x86_64");
-    command.args(["-M", machine, "-m", MEMORY, "-net", "none"]);
-    with_lines(&mut command, folder);
-    command
-}
-
-/// A PC from before 2005, which has a network card.
-fn old_qemu(folder: &Path) -> Command {
-    let mut command = Command::new("qemu-system-i386");
-    command
-        .args(["-M", "pc", "-cpu", OLD_PROCESSOR, "-m", LITTLE_MEMORY])
-        .args(["-nic", "user,model=rtl8139,restrict=on"]);
-    with_lines(&mut command, folder);
-    command
-}
-
-/// Emulated, without a window; its serial port, and QEMU's own line.
-fn with_lines(command: &mut Command, folder: &Path) {
-    command
-        .args(["-accel", "tcg,thread=multi"])
-        .args(["-display", "none", "-monitor", "none", "-no-user-config", "-no-reboot"])
-        .args(["-serial", "stdio", "-qmp"])
-        .arg(format!("unix:{},server=on,wait=off", folder.join("control").display()));
-}
-
-/// The disk of the old PC, on IDE or AHCI.
-fn with_disk(command: &mut Command, disk: &Path) {
-    command
-        .arg("-drive")
-        .arg(format!("if=none,id=disk,format=raw,file={}", disk.display()))
-        .args(["-device", "ide-hd,drive=disk"]);
-}
-
-/// A USB stick that the firmware starts from.
-fn with_stick(command: &mut Command, stick: &Path) {
-    command
-        .args(["-device", "usb-ehci", "-drive"])
-        .arg(format!("{STICK},file={}", stick.display()))
-        .args(["-device", "usb-storage,drive=stick,removable=on,bootindex=0"]);
-}
 
 /// Waits until the system has started, and gets a shell on the serial line.
 fn shell(guest: &mut Guest) -> Result<()> {
@@ -132,7 +78,7 @@ fn capture_from_stick(
     )?;
 
     let mut command = pc(folder.path());
-    with_disk(&mut command, &disk);
+    with_disk(&mut command, &disk, "old");
     with_stick(&mut command, &stick);
     let mut guest = Guest::start(command, folder.path().join("control"))?;
     shell(&mut guest)?;
@@ -189,7 +135,7 @@ fn capture_from_stick(
 
 #[test]
 fn a_stick_captures_an_old_pc_by_bios_and_leaves_its_disk_alone() -> Result<()> {
-    let pc = |folder: &Path| qemu(folder, "pc");
+    let pc = |folder: &Path| emulated::qemu(folder, "pc", "none");
     capture_from_stick(pc, &live::image()?, |_| Ok(()))
 }
 
@@ -244,13 +190,9 @@ fn a_disc_starts_by_uefi_with_p2v_and_the_fragile_disk_is_fragile() -> Result<()
     let variables = folder.path().join("variables");
     fs::copy(OVMF[1], &variables)?;
 
-    let mut command = qemu(folder.path(), "q35");
-    for (file, more) in [(Path::new(OVMF[0]), "on"), (&variables, "off")] {
-        command
-            .arg("-drive")
-            .arg(format!("if=pflash,format=raw,readonly={more},file={}", file.display()));
-    }
-    with_disk(&mut command, &disk);
+    let mut command = emulated::qemu(folder.path(), "q35", "none");
+    with_uefi(&mut command, &variables);
+    with_disk(&mut command, &disk, "old");
     command.arg("-cdrom").arg(live::image()?);
     let mut guest = Guest::start(command, folder.path().join("control"))?;
     shell(&mut guest)?;

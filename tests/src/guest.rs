@@ -336,12 +336,17 @@ impl Guest {
         }
     }
 
-    fn watch_screen(&mut self, what: &str, reached: impl Fn(&str) -> bool) -> Result<String> {
-        match self.look(PATIENCE, reached)? {
+    /// Waits until the text on the screen is as `reached` says, and returns it; `what` is for the message.
+    ///
+    /// # Errors
+    /// As [`Guest::wait_for_screen`].
+    pub fn watch_screen(&mut self, what: &str, reached: impl Fn(&str) -> bool) -> Result<String> {
+        let patience = self.patience;
+        match self.look(patience, reached)? {
             (screen, true) => Ok(screen),
             (screen, false) => bail!(
                 "waited {} s for {what} on the screen, which shows:\n{screen}",
-                PATIENCE.as_secs()
+                patience.as_secs()
             ),
         }
     }

@@ -4,10 +4,12 @@
 //! that an edited recipe makes a new disk. Nothing here is an image: everything is made from Debian's packages.
 #![forbid(unsafe_code)]
 
+pub mod emulated;
 pub mod fixtures;
 pub mod guest;
 pub mod i386;
 pub mod mirror;
+
 pub mod p2v;
 pub mod picture;
 pub mod ssh;

@@ -7,6 +7,7 @@ mod deny;
 mod fixture;
 mod fuzz;
 mod i386;
+mod journey;
 mod live;
 mod packages;
 mod process;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Build the p2v for 32-bit PCs, beside the one for this computer: `p2v live-usb --arch i386` takes it from there
     I386(i386::Args),
+    /// Move an old PC as its owner would: from the stick, with keys typed into the guided interface, to the window
+    Journey(journey::Args),
     /// Make the live systems, start them by BIOS and UEFI, and prove that they leave the PC's disk alone
     Live(live::Args),
     /// Install the Debian packages that building, running and testing need
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Deny => deny::run().map(|()| ExitCode::SUCCESS),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::I386(args) => i386::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Journey(args) => journey::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Live(args) => live::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Packages(args) => packages::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Fixture(args) => fixture::run(&args).map(|()| ExitCode::SUCCESS),

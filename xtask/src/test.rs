@@ -97,7 +97,7 @@ fn guests() -> Result<()> {
 }
 
 /// Builds the guest tests and returns their program.
-fn guest_test() -> Result<PathBuf> {
+pub(crate) fn guest_test() -> Result<PathBuf> {
     let mut build = cargo(&[
         "test",
         "--package",

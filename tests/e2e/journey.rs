@@ -1,0 +1,192 @@
+//! The journey of an ordinary owner, in QEMU, emulated: the stick or disc starts the old PC, keys typed into the guided
+//! interface copy its disk, and what arrives is the disk.
+//!
+//! `cargo xtask journey` runs these, and then the machines that they leave in `$P2V_JOURNEY`; it takes long.
+
+use anyhow::{Context, Result, ensure};
+use p2v_tests::fixtures::debian;
+use p2v_tests::guest::Guest;
+use p2v_tests::{emulated, p2v, tool};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// What an emulated PC may need for a step, copying among them.
+const PATIENCE: Duration = Duration::from_secs(2400);
+/// Bytes of the disk that copies go to.
+const BACKUP: u64 = 4 << 30;
+/// Where its only partition begins.
+const BACKUP_START: u64 = 1 << 20;
+
+/// The old PC's disk and what is needed to move it.
+struct Journey {
+    folder: tempfile::TempDir,
+    disk: PathBuf,
+    before: String,
+    /// Where the machine is to be at the end.
+    machine: PathBuf,
+}
+
+impl Journey {
+    /// `name`: that of the journey.
+    fn new(name: &str) -> Result<Self> {
+        let all = std::env::var_os("P2V_JOURNEY").context("`cargo xtask journey` starts this test")?;
+        let machines = Path::new(&all).join(name);
+        fs::create_dir_all(&machines)?;
+        let recipe = debian::i386();
+        let original = recipe.disk()?.image;
+        let folder = tempfile::tempdir_in(&machines)?;
+        // A copy, since one that is written to would spoil other tests.
+        let disk = folder.path().join("old");
+        tool::run(Command::new("cp").arg("--sparse=always").args([&original, &disk]))?;
+        Ok(Journey {
+            before: sha256(&disk)?,
+            machine: machines.join(recipe.name()),
+            folder,
+            disk,
+        })
+    }
+
+    /// A file for the PC.
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the PC.
+    fn start(&self, command: Command) -> Result<Guest> {
+        let guest = Guest::start(command, self.file("control"))?;
+        Ok(guest.with_patience(PATIENCE))
+    }
+
+    /// Switches the PC off, and looks whether its disk is as it was.
+    fn end(&self, mut guest: Guest) -> Result<()> {
+        guest.wait_for("press Enter to use p2v")?;
+        guest.type_line("s")?;
+        guest.prompt()?;
+        guest.type_line("poweroff")?;
+        guest.expect_end()?;
+        ensure!(sha256(&self.disk)? == self.before, "the old PC's disk was written to");
+        Ok(())
+    }
+
+    /// Judges the machine, which must be the disk: p2v itself by its checksums, and QEMU; then adapts it.
+    fn judge(&self) -> Result<()> {
+        tool::run(
+            p2v::command("verify")?
+                .arg(&self.machine)
+                .arg("--against")
+                .arg(&self.disk),
+        )?;
+        let image = self.machine.join("disk0.qcow2");
+        tool::run(Command::new("qemu-img").arg("check").arg(&image))?;
+        p2v::adapt(&self.machine)
+    }
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    tool::text(Command::new("sha256sum").arg("-b").arg(path))
+}
+
+/// Presses a key, by QMP's name.
+fn press(guest: &mut Guest, key: &str) -> Result<()> {
+    guest.control()?.send_key(&[key])
+}
+
+/// Presses Enter and waits for what it leads to.
+fn go(guest: &mut Guest, words: &str) -> Result<String> {
+    press(guest, "ret")?;
+    let screen = guest.wait_for_screen(words)?;
+    eprintln!("{}\n", screen.trim_end());
+    Ok(screen)
+}
+
+/// Moves the choice in a list down until `words` stand in its line.
+fn choose(guest: &mut Guest, words: &str) -> Result<()> {
+    for _ in 0..10 {
+        let screen = guest.screen_text()?;
+        let chosen = screen.lines().find(|line| line.starts_with(" > ")).map(str::to_owned);
+        let chosen = chosen.with_context(|| format!("nothing is chosen:\n{screen}"))?;
+        if chosen.contains(words) {
+            return Ok(());
+        }
+        press(guest, "down")?;
+        guest.watch_screen("another choice", |screen| {
+            screen
+                .lines()
+                .any(|line| line.starts_with(" > ") && line.trim_end() != chosen)
+        })?;
+    }
+    anyhow::bail!("no {words:?} in the list:\n{}", guest.screen_text()?)
+}
+
+/// An image of the stick with the p2v under test.
+fn live() -> Result<PathBuf> {
+    let image = std::env::var_os("P2V_LIVE_IMAGE").context("`cargo xtask journey` starts this test")?;
+    Ok(image.into())
+}
+
+/// A second disk with an ext4 volume BACKUP.
+fn backup_disk(disk: &Path) -> Result<()> {
+    File::create(disk)?.set_len(BACKUP)?;
+    tool::shell(
+        r#"echo "start=$2, type=83" | sfdisk -q "$1"
+           mkfs.ext4 -q -F -L BACKUP -E "offset=$3" "$1" "$4"k"#,
+        &[
+            disk.as_os_str(),
+            (BACKUP_START / 512).to_string().as_ref(),
+            BACKUP_START.to_string().as_ref(),
+            ((BACKUP - BACKUP_START) / 1024).to_string().as_ref(),
+        ],
+    )
+    .map(|_| ())
+}
+
+/// Takes the folder `name` out of the volume of a second disk.
+fn take_out(disk: &Path, name: &str, to: &Path, work: &Path) -> Result<()> {
+    let volume = work.join("volume");
+    tool::shell(
+        r#"dd if="$1" of="$2" bs=1M skip=1 conv=sparse status=none; e2fsck -fn "$2""#,
+        &[disk.as_os_str(), volume.as_os_str()],
+    )?;
+    let out = work.join("out");
+    fs::create_dir(&out)?;
+    let dump = format!("rdump /{name} {}", out.display());
+    tool::run(Command::new("debugfs").arg("-R").arg(dump).arg(&volume))?;
+    fs::remove_file(&volume)?;
+    Ok(fs::rename(out.join(name), to)?)
+}
+
+#[test]
+fn by_bios_to_a_second_disk() -> Result<()> {
+    let journey = Journey::new("second-disk")?;
+    let (stick, backup) = (journey.file("stick"), journey.file("backup"));
+    backup_disk(&backup)?;
+    File::create(&stick)?.set_len(1 << 30)?;
+    tool::run(
+        p2v::command("live-usb")?
+            .args(["--yes", "--write"])
+            .arg(&stick)
+            .arg(live()?),
+    )?;
+    let mut command = emulated::qemu(journey.folder.path(), "pc", "none");
+    emulated::with_disk(&mut command, &journey.disk, "OLD-DISK");
+    emulated::with_disk(&mut command, &backup, "NEW-DISK");
+    emulated::with_stick(&mut command, &stick);
+    let mut guest = journey.start(command)?;
+
+    guest.wait_for_screen("which disk?")?;
+    guest.wait_for_screen("called oldpc")?;
+    choose(&mut guest, "OLD-DISK")?;
+    go(&mut guest, "Where shall the copy go?")?;
+    choose(&mut guest, "BACKUP")?;
+    go(&mut guest, "Use this drive?")?;
+    go(&mut guest, "> oldpc")?;
+    go(&mut guest, "Press Enter to start.")?;
+    go(&mut guest, "The old PC is copied, all of it.")?;
+    press(&mut guest, "q")?;
+    journey.end(guest)?;
+
+    take_out(&backup, "oldpc", &journey.machine, journey.folder.path())?;
+    journey.judge()
+}
