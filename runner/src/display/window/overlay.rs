@@ -127,6 +127,24 @@ impl DrawTarget for Canvas<'_> {
     }
 }
 
+/// Cuts a text into lines between words.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        if let Some(line) = lines.last_mut()
+            && (line.is_empty() || line.chars().count() + word.chars().count() < columns)
+        {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::menu::Page;
@@ -146,6 +164,12 @@ mod tests {
         assert_eq!(entry_at(&menu, window, middle, row(3)), Some(2));
         assert_eq!(entry_at(&menu, window, middle, row(4)), None);
         assert_eq!(entry_at(&menu, window, 1.0, row(1)), None);
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_words() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("", 8), [""]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where the guest's picture lies in the window, and which pixel of it is under the pointer.
 
 use super::super::damage::Rect;
+use winit::dpi::PhysicalSize;
 
 /// How the picture is made larger or smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +110,19 @@ fn fit(window: (u32, u32), guest: (u32, u32)) -> (u32, u32) {
     }
 }
 
+/// The guest's picture, by the whole number that the desktop's scale factor asks for, if that fits the screen.
+pub(super) fn natural_size(guest: (u32, u32), factor: f64, screen: Option<PhysicalSize<u32>>) -> PhysicalSize<u32> {
+    let fits = |size: PhysicalSize<u32>| screen.is_none_or(|s| size.width <= s.width && size.height <= s.height);
+    let by = |factor: u32| PhysicalSize::new(guest.0.saturating_mul(factor), guest.1.saturating_mul(factor));
+    let factor = factor.floor().clamp(1.0, 8.0) as u32;
+    let size = (1..=factor).rev().map(by).find(|size| fits(*size));
+    size.unwrap_or_else(|| {
+        let screen = screen.unwrap_or_else(|| by(1));
+        let view = View::new((screen.width, screen.height), guest, Scaling::Sharp);
+        PhysicalSize::new(view.place.width, view.place.height)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +168,15 @@ mod tests {
         let view = View::new((10, 29), (1, 10), Scaling::Smooth);
         assert_eq!((view.place.width, view.place.height), (2, 29));
         assert!(!view.is_whole());
+    }
+
+    #[test]
+    fn the_window_gets_the_guests_size_if_the_screen_has_it() {
+        let screen = Some(PhysicalSize::new(1920, 1080));
+        assert_eq!(natural_size((640, 480), 1.0, screen), PhysicalSize::new(640, 480));
+        assert_eq!(natural_size((640, 480), 2.5, screen), PhysicalSize::new(1280, 960));
+        assert_eq!(natural_size((1024, 768), 2.0, screen), PhysicalSize::new(1024, 768));
+        assert_eq!(natural_size((2560, 1600), 1.0, screen), PhysicalSize::new(1728, 1080));
     }
 
     #[test]
