@@ -5,22 +5,10 @@ mod common;
 use common::failing::{FailingDisk, bad_in};
 use common::*;
 use p2v_tests::ssh::OtherPc;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A disk of `mib` MiB, half of it noise.
-fn disk(folder: &Path, mib: u64) -> PathBuf {
-    let path = folder.join("disk.img");
-    File::create(&path).unwrap().set_len(mib * MIB).unwrap();
-    for at in (0..mib).filter(|at| at % 4 != 3) {
-        let bytes = noise(at + 1, MIB as usize);
-        let letters = bytes.iter().map(|byte| b'a' + byte % 16).collect();
-        put(&path, at * MIB, &if at % 2 == 0 { bytes } else { letters });
-    }
-    path
-}
 
 fn other_pc(folder: &Path) -> OtherPc {
     OtherPc::new(folder, Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap()
@@ -119,7 +107,7 @@ fn cut(child: &mut Child, other: &OtherPc, which: u8) {
 fn killed_at_random_moments_on_either_side() {
     let kills: u64 = std::env::var("P2V_KILLS").map_or(9, |number| number.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 300);
+    let disk = mixed_bytes(folder.path(), 300);
     let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());
@@ -154,7 +142,7 @@ fn killed_at_random_moments_on_either_side() {
 #[test]
 fn ctrl_c_keeps_what_came_there() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 200);
+    let disk = mixed_bytes(folder.path(), 200);
     let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());

@@ -8,27 +8,11 @@ use common::*;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// What an unfinished capture has and a finished one has not.
 const JOURNAL: &str = "disk0.journal";
-
-/// A disk of `mib` MiB: noise, text and zeros.
-fn disk(folder: &Path, mib: u64) -> PathBuf {
-    let path = folder.join("disk.img");
-    File::create(&path).unwrap().set_len(mib * MIB).unwrap();
-    for at in (0..mib).filter(|at| at % 5 != 4) {
-        let bytes = noise(at + 1, MIB as usize);
-        let bytes = if at % 2 == 0 {
-            bytes
-        } else {
-            bytes.iter().map(|byte| b'a' + byte % 4).collect()
-        };
-        put(&path, at * MIB, &bytes);
-    }
-    path
-}
 
 fn capture_of(command: &mut Command, disk: &Path, machine: &Path) {
     command.arg(disk).arg("-o").arg(machine).arg("--quiet");
@@ -66,7 +50,7 @@ fn killed_after(steps: usize, disk: &Path, machine: &Path) {
 #[test]
 fn every_step_of_a_capture_can_be_its_last() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 28);
+    let disk = mixed_bytes(folder.path(), 28);
     let machine = folder.path().join("oldpc");
     let kills = at_every_step(|command, _| {
         command.arg("capture");
@@ -87,7 +71,7 @@ fn every_step_of_a_capture_can_be_its_last() {
 fn killed_at_random_moments() {
     let kills: u64 = std::env::var("P2V_KILLS").map_or(12, |number| number.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 300);
+    let disk = mixed_bytes(folder.path(), 300);
     let machine = folder.path().join("oldpc");
     let (mut killed, mut finished) = (0, 0);
     while killed < kills {
@@ -124,7 +108,7 @@ fn watched(disk: &Path, folder: &Path) -> (FailingDisk, PathBuf) {
 #[test]
 fn hardly_anything_is_read_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 300);
+    let disk = mixed_bytes(folder.path(), 300);
     let (watched, reads) = watched(&disk, folder.path());
     let machine = folder.path().join("oldpc");
     killed_after(12, &watched.path, &machine);
@@ -142,147 +126,9 @@ fn hardly_anything_is_read_twice() {
 }
 
 #[test]
-fn a_full_target_is_gone_on_with_when_there_is_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 96);
-    let (small, machine) = (folder.path().join("small"), folder.path().join("oldpc"));
-    fs::create_dir(&small).unwrap();
-    // A private mount: what comes of it is moved out before it goes.
-    let script = "mount -t tmpfs -o size=24m tmpfs \"$2\"; code=0; \
-                  \"$4\" capture \"$1\" -o \"$2/oldpc\" --quiet || code=$?; [ $code = 5 ]; [ ! -e \"$2/oldpc/machine.toml\" ]; \
-                  code=0; \"$4\" capture \"$1\" -o \"$2/oldpc\" --quiet || code=$?; [ $code = 3 ]; \
-                  mount -o remount,size=200m \"$2\"; \
-                  \"$4\" capture \"$1\" -o \"$2/oldpc\"; cp -a \"$2/oldpc\" \"$3\"";
-    let output = start(
-        Command::new("unshare")
-            .args(["--user", "--map-root-user", "--mount", "sh", "-euc", script, "sh"])
-            .args([&disk, &small, &machine])
-            .arg(env!("CARGO_BIN_EXE_p2v")),
-    );
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(
-        said.contains("Make room") && said.contains("the same command goes on"),
-        "{said}"
-    );
-    assert!(said.contains("were copied before"), "{said}");
-    judge(&disk, &machine);
-}
-
-/// A USB disk with ext4 on it, mounted; nbdkit is its cable.
-struct UsbDisk {
-    image: PathBuf,
-    mount: PathBuf,
-    cable: Option<Child>,
-    device: Option<Loop>,
-}
-
-impl UsbDisk {
-    fn new(folder: &Path, mib: u64) -> Self {
-        let image = folder.join("usb.img");
-        File::create(&image).unwrap().set_len(mib * MIB).unwrap();
-        run(Command::new("mkfs.ext4").arg("-q").arg(&image));
-        let mount = folder.join("usb");
-        fs::create_dir(&mount).unwrap();
-        UsbDisk {
-            image,
-            mount,
-            cable: None,
-            device: None,
-        }
-    }
-
-    /// Plugs it in: what was in no cache of this computer is there, after the check that every system makes.
-    fn plug_in(&mut self, folder: &Path) {
-        let _ = start(Command::new("e2fsck").args(["-p"]).arg(&self.image));
-        run(Command::new("e2fsck").args(["-fn"]).arg(&self.image));
-        let shown = folder.join("usb-shown");
-        File::create(&shown).unwrap();
-        let cable = Command::new("nbdfuse")
-            .arg(&shown)
-            .args(["[", "nbdkit", "--exit-with-parent", "file"])
-            .arg(&self.image)
-            .arg("]")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.cable = Some(cable);
-        let size = fs::metadata(&self.image).unwrap().len();
-        while fs::metadata(&shown).map_or(0, |shown| shown.len()) != size {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let device = Loop::attach(&shown, &[]);
-        run(Command::new("mount").arg(&device.0).arg(&self.mount));
-        self.device = Some(device);
-    }
-
-    /// Pulls it out: what this computer has not written is gone, and everything that touches it fails.
-    fn pull_out(&mut self, folder: &Path) {
-        let mut cable = self.cable.take().unwrap();
-        cable.kill().unwrap();
-        cable.wait().unwrap();
-        let _ = start(Command::new("umount").arg("-l").arg(folder.join("usb-shown")));
-    }
-
-    fn forget(&mut self) {
-        run(Command::new("umount").arg("-l").arg(&self.mount));
-        self.device = None;
-    }
-}
-
-impl Drop for UsbDisk {
-    fn drop(&mut self) {
-        let _ = start(Command::new("umount").arg("-l").arg(&self.mount));
-        self.device = None;
-        if let Some(mut cable) = self.cable.take() {
-            let _ = cable.kill();
-            let _ = cable.wait();
-        }
-    }
-}
-
-#[test]
-fn a_target_that_was_pulled_out_is_gone_on_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 200);
-    let mut usb = UsbDisk::new(folder.path(), 300);
-    usb.plug_in(folder.path());
-    let machine = usb.mount.join("oldpc");
-    let mut command = p2v("capture");
-    capture_of(&mut command, &disk, &machine);
-    let mut child = command.args(["--level", "9"]).stderr(Stdio::piped()).spawn().unwrap();
-    let size = || fs::metadata(machine.join(JOURNAL)).map_or(0, |journal| journal.len());
-    while size() < 2000 {
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "the capture was finished too early"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    usb.pull_out(folder.path());
-    let output = child.wait_with_output().unwrap();
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(5), "{said}");
-    assert!(said.contains("still connected"), "{said}");
-    usb.forget();
-
-    usb.plug_in(folder.path());
-    assert!(size() > 0, "nothing was safe");
-    let text = run(p2v("capture")
-        .arg(&disk)
-        .arg("-o")
-        .arg(&machine)
-        .args(["--dry-run", "--json"]));
-    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert!(plan["copied_before_bytes"].as_u64().unwrap() > 0, "{text}");
-    go_on(&disk, &machine);
-    judge(&disk, &machine);
-}
-
-#[test]
 fn a_failing_disk_is_gone_on_with_while_it_is_rescued() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 12);
+    let disk = mixed_bytes(folder.path(), 12);
     let bad = [3 * MIB + 512..3 * MIB + 1536, 9 * MIB..9 * MIB + 512];
     let failing = FailingDisk::with_bad(&disk, &bad, folder.path());
     let zeroed = folder.path().join("zeroed.img");
@@ -316,7 +162,7 @@ fn a_failing_disk_is_gone_on_with_while_it_is_rescued() {
 #[test]
 fn another_disk_and_a_changed_one_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 100);
+    let disk = mixed_bytes(folder.path(), 100);
     // A filesystem that can be mounted, and then differs in its superblock only.
     let volume = folder.path().join("volume.img");
     File::create(&volume).unwrap().set_len(16 * MIB).unwrap();
@@ -384,7 +230,7 @@ fn another_disk_and_a_changed_one_are_refused() {
 #[test]
 fn a_restart_throws_away_and_a_damaged_journal_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 100);
+    let disk = mixed_bytes(folder.path(), 100);
     let machine = folder.path().join("oldpc");
     killed_after(2, &disk, &machine);
     // Behind the last whole record anything may be.
@@ -415,7 +261,7 @@ fn a_restart_throws_away_and_a_damaged_journal_is_told() {
 #[test]
 fn in_the_library_it_is_found_by_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), 100);
+    let disk = mixed_bytes(folder.path(), 100);
     let library = folder.path().join("p2v/machines");
     let machine = library.join("oldpc");
     fs::create_dir_all(&library).unwrap();

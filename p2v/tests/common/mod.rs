@@ -9,6 +9,7 @@ pub(crate) mod library;
 pub(crate) mod loop_device;
 pub(crate) mod running;
 pub(crate) mod tmux;
+pub(crate) mod usb;
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub(crate) use loop_device::Loop;
@@ -234,4 +235,20 @@ pub(crate) fn feed(command: &mut Command, input: &str) {
         .arg(command.get_program())
         .args(command.get_args());
     run(&mut whole);
+}
+
+/// A disk of `mib` MiB: noise, text and zeros.
+pub(crate) fn mixed_bytes(folder: &Path, mib: u64) -> PathBuf {
+    let path = folder.join("disk.img");
+    File::create(&path).unwrap().set_len(mib * MIB).unwrap();
+    for at in (0..mib).filter(|at| at % 5 != 4) {
+        let bytes = noise(at + 1, MIB as usize);
+        let bytes = if at % 2 == 0 {
+            bytes
+        } else {
+            bytes.iter().map(|byte| b'a' + byte % 4).collect()
+        };
+        put(&path, at * MIB, &bytes);
+    }
+    path
 }
