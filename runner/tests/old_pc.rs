@@ -3,8 +3,12 @@
 
 #[allow(dead_code)]
 mod common;
+#[allow(dead_code)]
+#[path = "../../tests/src/old_pc.rs"]
+mod made_up;
 
 use common::Guest;
+use made_up::{MAKER, licences, smbios, sum};
 use runner::acpi::AcpiTable;
 use runner::config::OldPc;
 use runner::smbios::PcIdentity;
@@ -89,87 +93,10 @@ impl Found {
     }
 }
 
-fn sum(bytes: &[u8]) -> u8 {
-    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
-}
-
-/// A structure with strings, as it lies in memory.
-fn structure(kind: u8, handle: u16, fields: &[u8], strings: &[&str]) -> Vec<u8> {
-    let mut bytes = vec![kind, 4 + u8::try_from(fields.len()).unwrap()];
-    bytes.extend(handle.to_le_bytes());
-    bytes.extend(fields);
-    strings
-        .iter()
-        .for_each(|text| bytes.extend([text.as_bytes(), &[0]].concat()));
-    bytes.extend(if strings.is_empty() { vec![0; 2] } else { vec![0] });
-    bytes
-}
-
-/// The entry point (2.6) and the structures of a made-up PC; `more` are its maker's strings.
-fn old_pc(more: &[&str]) -> (Vec<u8>, Vec<u8>) {
-    let bios = [&[1, 2, 0, 0xf0, 3, 0x0f][..], &[0; 8], &[0, 0, 4, 2, 255, 255]].concat();
-    let uuid: [u8; 16] = std::array::from_fn(|at| 0x10 + u8::try_from(at).unwrap());
-    let system = [&[1, 2, 3, 4][..], &uuid, &[6, 5, 6]].concat();
-    let system_strings = ["Old Maker", "Model 2000", "A", "SERIAL-0815", "SKU", "Family"];
-    let count = u8::try_from(more.len()).unwrap();
-    let table = [
-        structure(0, 0, &bios, &["Old BIOS", "1.07", "08/15/2009"]),
-        structure(1, 1, &system, &system_strings),
-        structure(
-            2,
-            2,
-            &[1, 2, 0, 3, 0, 9, 0, 3, 0, 10, 0],
-            &["Old Maker", "Board", "BOARD-1"],
-        ),
-        structure(3, 3, &[1, 3, 0, 2, 0, 3, 3, 3, 2], &["Old Maker", "CASE-1"]),
-        // The same handle as the virtual machine would give first.
-        structure(
-            4,
-            0x400,
-            &[1, 3, 0xb3, 2, 0, 0, 0, 0, 0, 0, 0, 0],
-            &["Socket", "Old Processor"],
-        ),
-        structure(11, 0x401, &[count], more),
-        structure(0xda, 0x402, &[0xb2, 0, 1, 2, 3], &[]),
-        structure(127, 0x7f, &[], &[]),
-    ]
-    .concat();
-    let mut entry = b"_SM_\0\x1f\x02\x06\xff\0\0\0\0\0\0\0_DMI_\0".to_vec();
-    entry.extend(u16::try_from(table.len()).unwrap().to_le_bytes());
-    entry.extend([0, 0, 0x0e, 0, 8, 0, 0x26]);
-    entry[21] = sum(&entry[16..]).wrapping_neg();
-    entry[4] = sum(&entry[..16]).wrapping_neg();
-    (entry, table)
-}
-
-fn table(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(36 + body.len()).unwrap().to_le_bytes();
-    let mut bytes = [
-        &name[..],
-        &length,
-        &[1, 0],
-        b"OLDMKROLDTABLE\x01\0\0\0TOOL\x02\0\0\0",
-        body,
-    ]
-    .concat();
-    bytes[9] = sum(&bytes).wrapping_neg();
-    bytes
-}
-
-fn licences() -> [Vec<u8>; 2] {
-    let slic: Vec<u8> = (0..338u32).map(|at| (at * 7 % 251) as u8).collect();
-    let msdm = [
-        &[1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 29, 0, 0, 0][..],
-        b"ABCDE-FGHIJ-KLMNO-PQRST-UVWXY",
-    ]
-    .concat();
-    [table(b"SLIC", &slic), table(b"MSDM", &msdm)]
-}
-
 #[test]
 fn a_guest_finds_which_pc_it_was_and_which_hardware_it_has() {
     let found = Found::boot(|config| {
-        let (entry, table) = old_pc(&["SLP: Old Maker System"]);
+        let (entry, table) = smbios(&["SLP: Old Maker System"]);
         config.cpus = 2;
         config.old_pc.smbios = Some(PcIdentity::read(&entry, &table).unwrap());
     });
@@ -220,7 +147,7 @@ fn a_guest_finds_which_pc_it_was_and_which_hardware_it_has() {
 fn tables_of_the_size_of_a_real_pc_are_found_too() {
     let strings: Vec<String> = (0..200).map(|number| format!("Old Maker's string {number}")).collect();
     let found = Found::boot(|config| {
-        let (entry, table) = old_pc(&strings.iter().map(String::as_str).collect::<Vec<_>>());
+        let (entry, table) = smbios(&strings.iter().map(String::as_str).collect::<Vec<_>>());
         config.old_pc.smbios = Some(PcIdentity::read(&entry, &table).unwrap());
     });
     let folder = TempDir::new().unwrap();
@@ -250,7 +177,7 @@ fn licences_are_found_and_the_firmwares_tables_have_their_makers_names() {
         assert_eq!(sum(table), 0, "{name}");
         let maker = &table[10..24];
         match &**name {
-            "RSDT" | "FACP" | "SLIC" | "MSDM" => assert_eq!(maker, b"OLDMKROLDTABLE", "{name}"),
+            "RSDT" | "FACP" | "SLIC" | "MSDM" => assert_eq!(maker, MAKER, "{name}"),
             _ => assert_eq!(&maker[..6], b"BOCHS ", "{name}"),
         }
         disassemble(&folder, name, table);
@@ -265,7 +192,7 @@ fn licences_are_found_and_the_firmwares_tables_have_their_makers_names() {
 fn without_an_old_pc_the_firmware_describes_its_own() {
     let found = Found::boot(|config| config.old_pc = OldPc::default());
     let text = found.dmidecode(&TempDir::new().unwrap(), &[]);
-    assert!(text.contains("Vendor: SeaBIOS") && !text.contains("Old"), "{text}");
+    assert!(text.contains("Manufacturer: Bochs") && !text.contains("Old"), "{text}");
     for table in found.acpi() {
         assert_eq!(&table[10..16], b"BOCHS ", "{}", String::from_utf8_lossy(&table[..4]));
     }

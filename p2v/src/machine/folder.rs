@@ -202,11 +202,11 @@ impl Drop for NewFolder {
         if self.stays {
             return;
         }
-        for file in self.files.iter().rev() {
-            let _ = std::fs::remove_file(file);
-        }
         for name in [FIRMWARE.to_owned(), partial(FIRMWARE)] {
             let _ = firmware::remove(&self.path, &name);
+        }
+        for file in self.files.iter().rev() {
+            let _ = std::fs::remove_file(file);
         }
         if self.made_folder {
             let _ = std::fs::remove_dir(&self.path);

@@ -89,7 +89,7 @@ fn memory_above_4_gib_and_above_32_gib_is_told() {
     assert_eq!(all[3].bytes[0x1c..0x20], (64u32 << 10).to_le_bytes());
     assert_eq!(
         all[5].bytes[4..12],
-        [[0, 0, 0x40, 0], [0xff, 0xff, 0x7f, 0x04]].concat()
+        [[0, 0, 0x40, 0], [0xff, 0xff, 0x0f, 0x04]].concat()
     );
 }
 
