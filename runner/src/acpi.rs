@@ -162,3 +162,96 @@ fn rename(memory: &dyn GuestMemory, address: u64, mut table: Vec<u8>, names: Oem
 fn le32(bytes: &[u8]) -> u32 {
     bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::TestMemory;
+    use proptest::prelude::*;
+
+    const RSDP: u64 = 0xf_5a40;
+    const RSDT: u64 = 0x10_0000;
+    const FADT: u64 = 0x10_1000;
+
+    fn table(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let length = (HEADER + body.len()) as u32;
+        let head = [
+            &name[..],
+            &length.to_le_bytes(),
+            &[1, 0],
+            b"MAKER TABLE   \x01\0\0\0TOOL\x01\0\0\0",
+        ];
+        let mut bytes = [&head.concat()[..], body].concat();
+        bytes[CHECKSUM] = sum(&bytes).wrapping_neg();
+        bytes
+    }
+
+    /// The firmware's tables: RSDP, RSDT, FADT, and an entry that leads nowhere.
+    fn guest() -> std::sync::Arc<TestMemory> {
+        let memory = TestMemory::new(0x10_2000);
+        let mut rsdp = b"RSD PTR \0BOCHS \0".to_vec();
+        rsdp.extend((RSDT as u32).to_le_bytes());
+        rsdp[8] = sum(&rsdp).wrapping_neg();
+        memory.write(RSDP, &rsdp).unwrap();
+        let entries = [(FADT as u32).to_le_bytes(), u32::MAX.to_le_bytes()].concat();
+        memory.write(RSDT, &table(b"RSDT", &entries)).unwrap();
+        memory.write(FADT, &table(b"FACP", &[7; 80])).unwrap();
+        memory
+    }
+
+    fn names() -> OemNames {
+        let mut bytes = table(b"SLIC", &[0; 20]);
+        bytes[OEM].copy_from_slice(b"OLDMKROLDTABLE");
+        bytes[CHECKSUM] = bytes[CHECKSUM].wrapping_sub(sum(&bytes));
+        AcpiTable::read(*b"SLIC", &bytes).unwrap().oem()
+    }
+
+    #[test]
+    fn both_tables_get_the_names_and_stay_sound() {
+        let guest = guest();
+        assert_eq!(give_names(&*guest, names()), 2);
+        for (address, name) in [(RSDT, b"RSDT"), (FADT, b"FACP")] {
+            let table = read(&*guest, address, name, 4096).unwrap();
+            assert_eq!(table[OEM], *b"OLDMKROLDTABLE");
+        }
+        assert_eq!(give_names(&*guest, names()), 2);
+    }
+
+    #[test]
+    fn what_is_not_sound_is_left_alone() {
+        for (address, named) in [(RSDP + 9, 0), (RSDT + 30, 0), (FADT + 50, 1)] {
+            let guest = guest();
+            guest.write(address, &[0x5a]).unwrap();
+            assert_eq!(give_names(&*guest, names()), named, "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_table_is_told() {
+        let good = table(b"MSDM", &[1; 49]);
+        assert!(AcpiTable::read(*b"MSDM", &good).is_ok());
+        let read = |bytes: &[u8]| AcpiTable::read(*b"MSDM", bytes).unwrap_err();
+        assert_eq!(read(&good[..35]), AcpiError::Short);
+        assert_eq!(read(&good[..84]), AcpiError::Length { said: 85, has: 84 });
+        let mut wrong = good.clone();
+        wrong[60] ^= 1;
+        assert_eq!(read(&wrong), AcpiError::Checksum);
+        assert_eq!(read(&table(b"SLIC", &[])), AcpiError::Name(*b"SLIC", *b"MSDM"));
+        assert_eq!(
+            read(&table(b"MSDM", &[0; LARGEST])),
+            AcpiError::TooLarge(LARGEST + HEADER)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_memory_is_survived(
+            bytes in prop::collection::vec(any::<u8>(), 0..2000),
+            at in prop::sample::select(vec![RSDP, RSDT, RSDT + 36, FADT])
+        ) {
+            let guest = guest();
+            guest.write(at, &bytes).unwrap();
+            prop_assert!(give_names(&*guest, names()) <= 1 + MOST_TABLES);
+        }
+    }
+}

@@ -53,7 +53,7 @@ fn file(folder: &Path, name: &str) -> Option<Vec<u8>> {
 fn leave_out(folder: &Path, name: &str, why: &str) {
     let path = folder.join(FIRMWARE).join(name);
     eprintln!(
-        "p2v: warning: {} is not shown to the machine: {why}; the machine runs without it",
+        "warning: {} is not shown to the machine: {why}; the machine runs without it",
         path.display()
     );
 }
