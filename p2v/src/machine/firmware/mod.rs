@@ -10,9 +10,8 @@ use super::folder::give_away;
 use super::names::{FIRMWARE, partial};
 use crate::error::{Failure, Result};
 use serde::Serialize;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The SMBIOS entry point.
@@ -88,7 +87,8 @@ pub(crate) fn is_ours(name: &str) -> bool {
 }
 
 /// Makes the folder in a machine's folder, durably: a temporary name, sync, rename. If it is there already, it stays as it
-/// is. Serial numbers and licences are nobody else's business: only its owner may read it.
+/// is. Who may read the image may read it, and nobody else: the disk holds more secrets than these, and a machine that was
+/// captured by root, on a stick, must be copied by its owner.
 pub(crate) fn write(machine: &Path, files: &[FirmwareFile]) -> Result<()> {
     let (folder, unfinished) = (machine.join(FIRMWARE), machine.join(partial(FIRMWARE)));
     if files.is_empty() || folder.exists() {
@@ -96,15 +96,15 @@ pub(crate) fn write(machine: &Path, files: &[FirmwareFile]) -> Result<()> {
     }
     remove(machine, &partial(FIRMWARE))?;
     let write = || -> io::Result<()> {
-        DirBuilder::new().mode(0o700).create(&unfinished)?;
+        fs::create_dir(&unfinished)?;
         for file in files {
             let path = unfinished.join(&file.name);
-            let mut made = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o400)
-                .open(&path)?;
+            let mut made = File::create_new(&path)?;
             made.write_all(&file.bytes)?;
+            let mut permissions = made.metadata()?.permissions();
+            permissions.set_readonly(true);
+            // File systems without permissions (FAT on a USB stick) may refuse.
+            let _ = made.set_permissions(permissions);
             made.sync_all()?;
             give_away(&path);
         }
