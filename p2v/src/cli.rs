@@ -11,8 +11,8 @@ pub(crate) use machines::{
 };
 use machines::{REMOVE_HELP, SNAPSHOT_EXAMPLES};
 
-use crate::machine::Graphics;
 use crate::machine::sessions::Session;
+use crate::machine::{Graphics, Identity};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "launch")]
 use runner::display::ListenAddress;
@@ -322,6 +322,9 @@ pub(crate) struct LaunchArgs {
     /// Display adapter [default: as in machine.toml]
     #[arg(long, value_enum, hide_default_value = true)]
     pub(crate) graphics: Option<Graphics>,
+    /// What the system sees of the old PC [default: as in machine.toml]
+    #[arg(long, value_enum, hide_default_value = true)]
+    pub(crate) identity: Option<Identity>,
     /// The disc in the CD-ROM drive: an image, a drive of this computer, or a folder that becomes a disc
     #[arg(long, value_name = "ISO|FOLDER")]
     pub(crate) disc: Option<PathBuf>,

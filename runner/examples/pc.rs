@@ -3,7 +3,7 @@
 //! `--scratch`, which keeps the changes in memory and forgets them.
 
 use disk::{BlockDevice, RawFile, ReadAt};
-use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, RtcBase, SerialConfig, WindowConfig};
+use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, OldPc, RtcBase, SerialConfig, WindowConfig};
 use runner::display::{DisplayConfig, DisplayKind};
 use runner::input::Layout;
 use runner::{MachineConfig, run};
@@ -86,6 +86,7 @@ fn main() -> anyhow::Result<()> {
         display: DisplayAdapter::Standard,
         vga_bios: std::fs::read("/usr/share/seabios/vgabios-stdvga.bin")?,
         keyboard: Layout::default(),
+        old_pc: OldPc::default(),
         window: None,
         displays: Vec::new(),
         control_socket: None,

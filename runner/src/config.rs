@@ -1,7 +1,9 @@
 //! What a machine is made of, as plain values: the plan that `p2v launch` resolves and the runner carries out.
 
+use crate::acpi::AcpiTable;
 use crate::display::DisplayConfig;
 use crate::input::Layout;
+use crate::smbios::PcIdentity;
 use disk::{BlockDevice, ReadAt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +89,15 @@ pub enum DisplayAdapter {
     Cirrus,
 }
 
+/// What of the old PC the guest is shown. Without it the firmware describes a PC of its own.
+#[derive(Clone, Debug, Default)]
+pub struct OldPc {
+    /// Which PC it is (SMBIOS).
+    pub smbios: Option<PcIdentity>,
+    /// ACPI tables in addition to the firmware's; a SLIC's names are given to those.
+    pub acpi: Vec<AcpiTable>,
+}
+
 /// Everything the runner needs. All of it was opened and checked by the caller.
 pub struct MachineConfig {
     /// The machine's name, for messages and window titles.
@@ -113,6 +124,8 @@ pub struct MachineConfig {
     pub vga_bios: Vec<u8>,
     /// The guest's keyboard, on which copied text is typed.
     pub keyboard: Layout,
+    /// What of the old PC the guest is shown.
+    pub old_pc: OldPc,
     /// The window on this computer's desktop, if there is to be one.
     pub window: Option<WindowConfig>,
     /// Remote screens.

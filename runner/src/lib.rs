@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: guest exit → bus → device → backend. Devices are plain state machines that run without KVM.
 
+pub mod acpi;
 pub mod bus;
 pub mod chipset;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod kvm;
 pub mod machine;
 pub mod pci;
 pub mod sandbox;
+pub mod smbios;
 pub mod storage;
 pub mod usb;
 pub mod video;

@@ -6,6 +6,8 @@ mod desktop;
 mod discs;
 #[path = "guest/installer.rs"]
 mod installer;
+#[path = "guest/old_pc.rs"]
+mod old_pc;
 #[path = "guest/pictures.rs"]
 mod pictures;
 

@@ -27,6 +27,7 @@ const RUN: &[&str] = &[
 ];
 /// Needed by the rig, the recipes that make disks, and as judges in tests.
 const TEST: &[&str] = &[
+    "acpica-tools",
     "arch-test",
     "attr",
     "btrfs-progs",
@@ -38,6 +39,7 @@ const TEST: &[&str] = &[
     "cryptsetup-bin",
     "debian-installer-12-netboot-i386",
     "desktop-file-utils",
+    "dmidecode",
     "dosfstools",
     "e2fsprogs",
     "edid-decode",

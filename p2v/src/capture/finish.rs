@@ -40,6 +40,8 @@ pub(crate) struct Outcome {
     chunks_with_data: u64,
     /// What the disk could not read.
     pub(crate) lost: Lost,
+    /// What of the PC's firmware could not be saved.
+    firmware_missing: Vec<String>,
     /// Wall time.
     seconds: f64,
     /// The most memory that this process had, as the kernel counted it; 0 if it does not say.
@@ -52,6 +54,9 @@ pub(crate) struct Outcome {
 pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome> {
     stop.check()?;
     let mut store = open(plan)?;
+    store
+        .keep_firmware(&plan.firmware.files)
+        .map_err(|failure| failure.of_capture(&plan.folder, plan.host(), store.is_worth()))?;
     let progress = Progress::shown("Copying", plan.read.bytes(), show);
     progress.did_before(plan.copied_before());
     let copied = copy(plan, &mut *store, &progress, stop);
@@ -72,6 +77,7 @@ pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome
         image_bytes: concluded.image_bytes,
         chunks_with_data: concluded.chunks_with_data,
         lost: concluded.lost,
+        firmware_missing: plan.firmware.missing.clone(),
         seconds: time.as_secs_f64(),
         peak_memory_bytes: peak_memory(),
         time,
@@ -196,6 +202,9 @@ impl Outcome {
         if !self.lost.is_empty() {
             text.push_str(&self.lost.text());
             let _ = writeln!(text, "This list is in {folder}/{LOST} too.");
+        }
+        for what in &self.firmware_missing {
+            let _ = writeln!(text, "Missing  of the PC's firmware: {what}");
         }
         let machine = library::word(&self.folder);
         let _ = match &self.host {

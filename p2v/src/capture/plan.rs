@@ -7,6 +7,7 @@ use super::resume::{self, Before};
 use super::store::{Base, Found, Remote};
 use super::{GRAIN, mapfile, target};
 use crate::error::{Failure, Result};
+use crate::machine::firmware::{self, FirmwareFiles, Said};
 use crate::machine::{Library, Machine, describe, is_own_disk};
 use crate::report;
 use crate::source::Input;
@@ -44,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) lost: StatusMap,
     /// What is written to machine.toml.
     pub(crate) machine: Machine,
+    /// What the PC's firmware says of it, if the disk is in its PC.
+    pub(crate) firmware: FirmwareFiles,
     /// Operating systems found.
     pub(crate) systems: Vec<System>,
     /// How the disk is known again.
@@ -149,6 +152,14 @@ impl Plan {
             ));
         }
         let live = is_own_disk(&info) && !request.from_other_pc;
+        let firmware = match &base {
+            _ if live => firmware::read(&firmware::root()),
+            // The same disk, and so the same PC.
+            Some(base) => base.firmware(),
+            None => FirmwareFiles::default(),
+        };
+        let unsaved = firmware.missing.iter();
+        warnings.extend(unsaved.map(|what| format!("the PC's firmware is not saved completely: {what}")));
         let name = request.name.clone().unwrap_or_else(|| name_of(&folder));
         let machine = describe(name, &info, live, &*reader, &layout, &systems);
         Ok(Plan {
@@ -162,6 +173,7 @@ impl Plan {
             read,
             lost,
             machine,
+            firmware,
             systems,
             fingerprint: wish.disk,
             base: base.map(Arc::new),
@@ -215,6 +227,9 @@ impl Plan {
         for system in &self.systems {
             let _ = writeln!(text, "System   {}", report::system_text(system));
         }
+        if let Some(parts) = self.firmware.text() {
+            let _ = writeln!(text, "Firmware {parts}");
+        }
         let (used, read) = (self.used.bytes(), self.read.bytes());
         let skipped = info.size.saturating_sub(used);
         let _ = writeln!(
@@ -266,6 +281,7 @@ impl Plan {
             copied_before_bytes: u64,
             compression: String,
             machine: &'a Machine,
+            firmware: Said<'a>,
             warnings: &'a [String],
         }
         Json {
@@ -281,6 +297,7 @@ impl Plan {
             copied_before_bytes: self.copied_before(),
             compression: compression_name(self.compression),
             machine: &self.machine,
+            firmware: self.firmware.json(),
             warnings: &self.warnings,
         }
     }

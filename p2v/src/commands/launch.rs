@@ -1,5 +1,7 @@
 //! `p2v launch`: resolves a machine folder into what the runner needs, and runs it.
 
+mod old_pc;
+
 use crate::cli::{BootFrom, LaunchArgs};
 use crate::disc;
 use crate::error::{Failure, Result};
@@ -108,6 +110,7 @@ fn resolve(args: &LaunchArgs, folder: &Path, session: Session) -> Result<Machine
         display,
         vga_bios,
         keyboard: keyboard(&machine.keyboard),
+        old_pc: old_pc::load(&folder, &machine, args.identity),
         window: window(args, &folder)?,
         displays: displays(args)?,
         control_socket: Some(session.socket(&folder)),

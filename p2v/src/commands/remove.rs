@@ -4,7 +4,7 @@ use super::confirm::confirm;
 use crate::cli::RemoveArgs;
 use crate::error::{Failure, Result, print};
 use crate::launcher;
-use crate::machine::{self, DISK, FolderLock, MACHINE, NOW, Survey, names, sessions};
+use crate::machine::{self, DISK, FolderLock, MACHINE, NOW, Survey, firmware, names, sessions};
 use crate::report;
 use std::fmt::Write;
 use std::fs;
@@ -16,29 +16,41 @@ pub(crate) fn run(args: &RemoveArgs) -> Result<()> {
     let lock = FolderLock::exclusive(&folder)?;
     sessions::forget(&folder)?;
     machine::check_independent(&folder)?;
-    let files = files(&folder)?;
+    let (files, folders) = files(&folder)?;
     confirm(&loss(&folder), &format!("Remove {}?", folder.display()), args.yes)?;
     // The menu's entry is no reason to stop: it can be removed without the machine.
     let _ = launcher::remove(&folder);
     for path in &files {
         fs::remove_file(path).map_err(|error| Failure::target_write(path, &error))?;
     }
+    for name in folders {
+        firmware::remove(&folder, &name)?;
+    }
     fs::remove_dir(&folder).map_err(|error| Failure::target_write(&folder, &error))?;
     drop(lock);
     print(&format!("{} is removed.\n", folder.display()))
 }
 
-/// The files to remove, in their order: without `machine.toml` nothing starts that is half gone.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files to remove, in their order: without `machine.toml` nothing starts that is half gone. And the names of the folders
+/// with what the old PC's firmware said.
+fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
     let failed = |error| Failure::failed(format!("cannot read the folder {}: {error}", folder.display()));
-    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    let (mut ours, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let is_folder = entry.file_type().map_err(failed)?.is_dir();
         if names::is_ours(&entry.file_name()) && !is_folder {
             ours.push(entry.path());
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_folder && [names::FIRMWARE.to_owned(), names::partial(names::FIRMWARE)].contains(&name) {
+            let inside = firmware::names(&entry.path()).map_err(failed)?;
+            let foreign = inside.iter().filter(|file| !firmware::is_ours(file));
+            others.extend(foreign.map(|file| format!("{name}/{file}")));
+            folders.push(name);
         } else {
-            others.push(entry.file_name().to_string_lossy().into_owned());
+            others.push(name);
         }
     }
     others.sort();
@@ -51,7 +63,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         return Err(Failure::refused(what).advice("Nothing was removed. Move that away first."));
     }
     ours.sort_by_key(|path| !path.ends_with(MACHINE));
-    Ok(ours)
+    Ok((ours, folders))
 }
 
 fn loss(folder: &Path) -> String {

@@ -1,7 +1,8 @@
 //! A machine folder in the making: files appear in it whole or not at all.
 
+use super::firmware::{self, FirmwareFile};
 use super::lock::FolderLock;
-use super::names::{self, CHECKSUMS, DISK, JOURNAL, LOST, MACHINE, MAP, partial};
+use super::names::{self, CHECKSUMS, DISK, FIRMWARE, JOURNAL, LOST, MACHINE, MAP, partial};
 use crate::error::{Failure, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -60,6 +61,7 @@ impl NewFolder {
             let _ = std::fs::set_permissions(&image, permissions);
             std::fs::rename(&image, &unfinished).map_err(|error| failed(&image, error))?;
         }
+        firmware::remove(path, &partial(FIRMWARE))?;
         let made_again = [CHECKSUMS, MAP, LOST].map(str::to_owned);
         let halves = [CHECKSUMS, MAP, LOST, MACHINE].map(partial);
         for name in made_again.into_iter().chain(halves) {
@@ -96,6 +98,9 @@ impl NewFolder {
             }
         }
         ours.sort_by_key(|name| name == JOURNAL);
+        for name in [FIRMWARE.to_owned(), partial(FIRMWARE)] {
+            firmware::remove(path, &name)?;
+        }
         ours.iter()
             .try_for_each(|name| std::fs::remove_file(path.join(name)))
             .map_err(failed)
@@ -156,6 +161,11 @@ impl NewFolder {
         self.complete_file(name)
     }
 
+    /// Keeps what the old PC's firmware says of it, unless that was done before.
+    pub(crate) fn write_firmware(&mut self, files: &[FirmwareFile]) -> Result<()> {
+        firmware::write(&self.path, files)
+    }
+
     /// Makes the names durable.
     pub(crate) fn sync(&self) -> Result<()> {
         let sync = |path: &Path| File::open(path).and_then(|folder| folder.sync_all());
@@ -191,6 +201,9 @@ impl Drop for NewFolder {
     fn drop(&mut self) {
         if self.stays {
             return;
+        }
+        for name in [FIRMWARE.to_owned(), partial(FIRMWARE)] {
+            let _ = firmware::remove(&self.path, &name);
         }
         for file in self.files.iter().rev() {
             let _ = std::fs::remove_file(file);

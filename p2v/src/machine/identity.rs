@@ -1,6 +1,9 @@
 //! What the captured PC was: from the computer p2v runs on if that is the PC itself, else from the disk.
 
-use super::{Controller, Disk, Firmware, FoundSystem, Geometry, Graphics, Machine, Nic, Origin, Rtc, geometry};
+use super::{
+    Controller, Disk, Firmware, FoundSystem, Geometry, Graphics, Identity, Machine, Nic, Origin, Rtc, firmware,
+    geometry,
+};
 use disk::ReadAt;
 use disk::layout::DiskLayout;
 use disk::partition::Scheme;
@@ -13,11 +16,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 /// GPT type of GRUB's BIOS boot partition.
 const BIOS_BOOT: &str = "21686148-6449-6e6f-744e-656564454649";
+/// An image file that counts as a disk of this computer, for tests and demonstrations.
+const OWN_DISK: &str = "P2V_OWN_DISK";
 /// What the runner can give a machine.
 const MAX_CPUS: usize = 8;
 
 /// Whether `info` is a built-in disk of the computer that p2v runs on: not an image, not a loop device, not on USB.
 pub(crate) fn is_own_disk(info: &SourceInfo) -> bool {
+    if std::env::var_os(OWN_DISK).is_some_and(|own| Path::new(&own) == info.path) {
+        return true;
+    }
     if info.kind != SourceKind::BlockDevice || info.removable {
         return false;
     }
@@ -61,6 +69,7 @@ pub(crate) fn describe(
         rtc: rtc_of(systems),
         keyboard: "us".to_owned(),
         graphics: Graphics::default(),
+        identity: Identity::default(),
         source: Origin {
             path: info.path.display().to_string(),
             model: info.model.clone(),
@@ -105,7 +114,7 @@ fn ascii(text: Option<&str>, max: usize) -> Option<String> {
 }
 
 fn running_firmware() -> Firmware {
-    if Path::new("/sys/firmware/efi").exists() {
+    if firmware::root().join("efi").exists() {
         Firmware::Uefi
     } else {
         Firmware::Bios

@@ -3,6 +3,7 @@
 mod adapted;
 mod backing;
 mod copy;
+pub(crate) mod firmware;
 mod folder;
 mod geometry;
 mod identity;
@@ -53,6 +54,9 @@ pub(crate) struct Machine {
     /// The display adapter.
     #[serde(default)]
     pub(crate) graphics: Graphics,
+    /// Whether the guest is shown which PC it was, as far as that is known.
+    #[serde(default)]
+    pub(crate) identity: Identity,
     /// Where the capture came from.
     pub(crate) source: Origin,
     /// In the order of the IDE positions.
@@ -98,6 +102,17 @@ pub(crate) enum Graphics {
     Vga,
     /// A Cirrus Logic GD5446, for which Windows 95 to XP have a driver
     Cirrus,
+}
+
+/// Whether the guest is shown which PC it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Identity {
+    /// The old PC: its maker, model, serial numbers, UUID and licence tables
+    #[default]
+    Shown,
+    /// A virtual machine
+    Hidden,
 }
 
 /// Where a capture came from.

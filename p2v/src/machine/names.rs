@@ -20,6 +20,8 @@ pub(crate) const JOURNAL: &str = "disk0.journal";
 pub(crate) const ADAPTED: &str = "disk0.adapted.qcow2";
 /// The record of that.
 pub(crate) const ADAPTED_RECORD: &str = "disk0.adapted.json";
+/// The folder with what the old PC's firmware says of it.
+pub(crate) const FIRMWARE: &str = "firmware";
 /// What the running machine changed.
 pub(crate) const NOW: &str = "disk0.now.qcow2";
 /// The folder of the sockets of running sessions: there is nothing else in it, and it is there only with them. A machine

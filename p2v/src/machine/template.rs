@@ -26,6 +26,11 @@ pub(super) const COMMENTS: &[(&str, &str, &str)] = &[
         "Display adapter: \"vga\", or \"cirrus\", for which Windows 95 to XP have a driver with more than 16 colours.",
     ),
     (
+        "",
+        "identity",
+        "What the system sees of the old PC (folder `firmware`): \"shown\" (maker, model, serial numbers, licence tables) or \"hidden\".",
+    ),
+    (
         "source",
         "[source]",
         "Where the capture came from. For your information only.",

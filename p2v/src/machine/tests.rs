@@ -11,6 +11,7 @@ pub(super) fn sample() -> Machine {
         rtc: Rtc::Localtime,
         keyboard: "de".to_owned(),
         graphics: Graphics::Cirrus,
+        identity: Identity::Hidden,
         source: Origin {
             path: "/dev/sda".to_owned(),
             model: Some("ST3120026A".to_owned()),

@@ -17,6 +17,8 @@ pub enum Shadow {
 
 /// PAM0; the upper half of it is F0000h–FFFFFh, PAM1–PAM6 hold two 16 KiB segments each from C0000h.
 const PAM: u8 = 0x59;
+/// The segment from F0000h on, in what [`shadow`] returns.
+pub const BIOS_SEGMENT: usize = 12;
 const SMRAM: u8 = 0x72;
 
 /// The host bridge.
@@ -60,7 +62,7 @@ impl Default for I440fx {
 pub fn shadow(config: &ConfigSpace) -> [(u64, u64, Shadow); 13] {
     std::array::from_fn(|segment| {
         let (address, size, register, nibble) = match segment {
-            12 => (0xf_0000, 0x1_0000, PAM, 4),
+            BIOS_SEGMENT => (0xf_0000, 0x1_0000, PAM, 4),
             _ => {
                 let register = PAM + 1 + segment as u8 / 2;
                 (

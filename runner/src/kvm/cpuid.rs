@@ -64,6 +64,13 @@ pub(super) fn of(template: &CpuId, id: u8, cpus: u8) -> CpuId {
     cpuid
 }
 
+/// What leaf 1 says in EAX and EDX to a guest with so many processors: which processor it is, and its features.
+pub fn signature(template: &CpuId, cpus: u8) -> (u32, u32) {
+    let cpuid = of(template, 0, cpus);
+    let leaf = cpuid.as_slice().iter().find(|entry| entry.function == 1);
+    leaf.map_or((0, 0), |leaf| (leaf.eax, leaf.edx))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,11 +7,12 @@ use super::memory::{LegacyWindow, Memory};
 use super::pci_ports::PciPorts;
 use super::requests::{InitLine, Requests};
 use super::serial_io;
+use crate::acpi::{self, AcpiTable, OemNames};
 use crate::bus::{Bus, Shared, lock};
 use crate::chipset::cmos::{Cmos, host_seconds};
 use crate::chipset::debugcon::DebugPort;
 use crate::chipset::fw_cfg::FwCfg;
-use crate::chipset::i440fx::{I440fx, shadow};
+use crate::chipset::i440fx::{BIOS_SEGMENT, I440fx, Shadow, shadow};
 use crate::chipset::piix3::{Piix3, ResetControl};
 use crate::chipset::piix3_ide::Piix3Ide;
 use crate::chipset::pm::{GPE0, Pm, SMI_COMMAND};
@@ -23,6 +24,7 @@ use crate::device::{GuestMemory, IrqLine, Power};
 use crate::input::{BACKDOOR, I8042, I8042Lines, VmMouse};
 use crate::kvm::{Mapping, Vm};
 use crate::pci::{ConfigSpace, PciFunction, PciRoot};
+use crate::smbios::Hardware;
 use crate::storage::controller::{COMMAND_PORTS, CONTROL_PORTS};
 use crate::storage::{Drive, IdeController};
 use crate::usb::{Uhci, UhciLines};
@@ -55,8 +57,17 @@ pub(super) struct Board {
     pub(super) cmos: Shared<Cmos>,
     pub(super) fw_cfg: Shared<FwCfg>,
     /// Serialises changes of the memory layout.
-    pub(super) layout: Mutex<()>,
+    pub(super) layout: Mutex<Layout>,
+    /// Names that the firmware's ACPI tables get.
+    names: Option<OemNames>,
     pub(super) phase: Mutex<RunState>,
+}
+
+/// What is remembered of the memory layout.
+#[derive(Default)]
+pub(super) struct Layout {
+    /// Whether the segment at F0000h is memory that cannot be written.
+    bios_locked: bool,
 }
 
 /// Address line 20 is always open: KVM cannot close it, and SeaBIOS opens it first thing.
@@ -71,12 +82,13 @@ fn shared<T>(device: T) -> Shared<T> {
 }
 
 impl Board {
-    /// Builds the machine. Nothing runs yet.
+    /// Builds the machine. Nothing runs yet. `processor` is what CPUID leaf 1 says: EAX, EDX.
     pub(super) fn new(
         config: &MachineConfig,
         vm: &Arc<Vm>,
         gate: Arc<Gate>,
         requests: Requests,
+        processor: (u32, u32),
     ) -> Result<Arc<Self>, RunError> {
         let memory = Memory::new(config.memory, &config.bios)?;
         let bus = Arc::new(Bus::default());
@@ -145,9 +157,17 @@ impl Board {
             config.cpus,
         ));
         let mut fw_cfg = FwCfg::new(guest);
-        firmware::describe(&mut fw_cfg, config, low, high);
+        let hardware = Hardware {
+            cpus: config.cpus,
+            processor,
+            low,
+            high,
+        };
+        firmware::describe(&mut fw_cfg, config, &hardware);
         let fw_cfg = shared(fw_cfg);
 
+        let slic = config.old_pc.acpi.iter().find(|table| table.name() == *b"SLIC");
+        let names = slic.map(AcpiTable::oem);
         let board = Arc::new_cyclic(|board| {
             let ports = PciPorts::new(root.clone(), ResetControl::new(power.clone()), board.clone());
             bus.add_ports(0xcf8..0xd00, 4, shared(ports));
@@ -174,7 +194,8 @@ impl Board {
                 pm: pm.clone(),
                 cmos: cmos.clone(),
                 fw_cfg: fw_cfg.clone(),
-                layout: Mutex::new(()),
+                layout: Mutex::default(),
+                names,
                 phase: Mutex::new(RunState::Running),
             }
         });
@@ -236,7 +257,7 @@ impl Board {
 
     /// Ports follow the registers of those functions that `written` picks; memory follows all.
     pub(super) fn try_follow(&self, written: impl Fn(u8) -> bool) -> Result<(), RunError> {
-        let _one_at_a_time = lock(&self.layout);
+        let mut layout = lock(&self.layout);
         let functions = lock(&self.root).functions().to_vec();
         let mut mappings = Vec::new();
         for (number, body) in &functions {
@@ -275,6 +296,12 @@ impl Board {
             let result = self.vm.set_memory(&wanted);
             self.gate.release();
             result?;
+        }
+        // The firmware locks its segment when its tables are made, and starts a system next.
+        let locked = segments[BIOS_SEGMENT].2 == Shadow::ReadOnly;
+        let was_locked = std::mem::replace(&mut layout.bios_locked, locked);
+        if let Some(names) = self.names.filter(|_| locked && !was_locked) {
+            acpi::give_names(&self.memory, names);
         }
         Ok(())
     }

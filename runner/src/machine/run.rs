@@ -63,8 +63,9 @@ pub fn run(config: MachineConfig) -> Result<Outcome, RunError> {
     let gate = Gate::new(config.cpus);
     let (sender, receiver) = unbounded();
     let requests = Requests::new(gate.clone(), sender);
-    let board = Board::new(&config, &vm, gate.clone(), requests.clone())?;
     let features = cpuid::supported(&kvm)?;
+    let processor = cpuid::signature(&features, config.cpus);
+    let board = Board::new(&config, &vm, gate.clone(), requests.clone(), processor)?;
     let vcpus = (0..config.cpus)
         .map(|id| Vcpu::new(&vm, &features, id, config.cpus))
         .collect::<Result<Vec<_>, _>>()?;

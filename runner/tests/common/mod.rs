@@ -1,7 +1,7 @@
 //! Machines for tests: a boot sector from `tests/fixtures/realmode`, its serial output, its end.
 
 use disk::RawFile;
-use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, RtcBase, SerialConfig};
+use runner::config::{BootOrder, CdromConfig, DiskConfig, DisplayAdapter, OldPc, RtcBase, SerialConfig};
 use runner::input::Layout;
 use runner::{MachineConfig, Outcome, RunError, run};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -67,6 +67,7 @@ pub(crate) fn bare(folder: &Path) -> MachineConfig {
         display: DisplayAdapter::Standard,
         vga_bios: firmware("vgabios-stdvga.bin"),
         keyboard: Layout::default(),
+        old_pc: OldPc::default(),
         window: None,
         displays: Vec::new(),
         sockets: None,

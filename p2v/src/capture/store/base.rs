@@ -4,6 +4,7 @@ use super::Packed;
 use crate::capture::CHUNK;
 use crate::capture::checksums::Checksums;
 use crate::error::{Failure, Result};
+use crate::machine::firmware::{self, FirmwareFiles};
 use crate::machine::{CHECKSUMS, FolderLock, Machine, library};
 use blake3::Hash;
 use disk::qcow2::EncodedCluster;
@@ -15,6 +16,7 @@ use std::path::{Component, Path, PathBuf};
 /// The earlier capture. While this lives, nobody changes its folder.
 pub(crate) struct Base {
     image: PathBuf,
+    folder: PathBuf,
     /// Chunks that hold data there.
     sums: BTreeMap<u64, Hash>,
     _lock: FolderLock,
@@ -47,9 +49,24 @@ impl Base {
             .map_err(|error| Failure::failed(format!("cannot open {}: {error}", image.display())))?;
         Ok(Base {
             image,
+            folder,
             sums: checksums.sums.into_iter().collect(),
             _lock: lock,
         })
+    }
+
+    /// What is kept there of the firmware of the PC that the disk is from.
+    pub(crate) fn firmware(&self) -> FirmwareFiles {
+        match firmware::load_all(&self.folder) {
+            Ok(files) => FirmwareFiles {
+                files,
+                missing: Vec::new(),
+            },
+            Err(error) => FirmwareFiles {
+                files: Vec::new(),
+                missing: vec![format!("cannot read what {} holds: {error}", self.folder.display())],
+            },
+        }
     }
 
     /// The image's name as one in `folder` calls it.

@@ -11,6 +11,7 @@ use crate::capture::progress::Progress;
 use crate::capture::rescue::Kept;
 use crate::capture::rescue::map::Status;
 use crate::error::{Failure, Result};
+use crate::machine::firmware::FirmwareFile;
 use crate::machine::{DISK, JOURNAL, MACHINE, NewFolder, RESCUED};
 use crate::signals::Stop;
 use disk::ExtentSet;
@@ -264,6 +265,10 @@ impl Sink for Local {
 }
 
 impl Store for Local {
+    fn keep_firmware(&mut self, files: &[FirmwareFile]) -> Result<()> {
+        self.folder.write_firmware(files)
+    }
+
     fn begin_late(&mut self, set: &ExtentSet) -> Result<()> {
         // What it is in addition to comes first.
         self.suspend()?;

@@ -31,6 +31,7 @@ use super::lost::Lost;
 use super::progress::Progress;
 use super::rescue::map::{Status, StatusMap};
 use crate::error::Result;
+use crate::machine::firmware::FirmwareFile;
 use crate::signals::Stop;
 use blake3::Hash;
 use disk::ExtentSet;
@@ -84,6 +85,10 @@ pub(crate) struct Concluded {
 
 /// A capture in the making. What was stored is safe after a while: at most [`UNSAFE`] bytes of the disk are not.
 pub(crate) trait Store: Sink {
+    /// Keeps what the old PC's firmware says of it, at once and durably. What an earlier run kept stays as it is: a disk can
+    /// be in another PC by now.
+    fn keep_firmware(&mut self, files: &[FirmwareFile]) -> Result<()>;
+
     /// `set`, in addition to what was said before, will be read late.
     fn begin_late(&mut self, set: &ExtentSet) -> Result<()>;
 

@@ -10,6 +10,7 @@ use crate::capture::progress::Progress;
 use crate::capture::rescue::map::Status;
 use crate::capture::resume::Before;
 use crate::error::{Exit, Failure, Result};
+use crate::machine::firmware::FirmwareFile;
 use crate::signals::Stop;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use disk::ExtentSet;
@@ -314,6 +315,20 @@ impl Sink for Remote {
 }
 
 impl Store for Remote {
+    fn keep_firmware(&mut self, files: &[FirmwareFile]) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let length = |file: &FirmwareFile| u32::try_from(file.bytes.len()).unwrap_or(u32::MAX);
+        let names = files.iter().map(|file| (file.name.clone(), length(file))).collect();
+        let bodies: Vec<&[u8]> = files.iter().map(|file| &*file.bytes).collect();
+        self.send(&Order::Firmware(names), &bodies)?;
+        match self.wait(None)? {
+            Answer::Ready => Ok(()),
+            _ => Err(self.not_understood()),
+        }
+    }
+
     fn begin_late(&mut self, set: &ExtentSet) -> Result<()> {
         self.send_ranges(set, Order::Late)?;
         self.send(&Order::BeginLate, &[])

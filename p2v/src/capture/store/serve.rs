@@ -11,6 +11,7 @@ use crate::capture::resume::{self, Before};
 use crate::capture::target;
 use crate::error::{Exit, Failure, Result};
 use crate::machine::NewFolder;
+use crate::machine::firmware::{self, FirmwareFile};
 use crate::signals::Stop;
 use blake3::Hash;
 use crossbeam_channel::Receiver;
@@ -178,6 +179,10 @@ impl<W: Write> Server<W> {
                 })?;
                 self.answer(&Answer::Taken(read))
             }
+            Order::Firmware(names) => {
+                local.keep_firmware(&unpack_firmware(names, body)?)?;
+                self.answer(&Answer::Ready)
+            }
             Order::Leave(pairs) => local.leave(&ranges(&pairs)?.iter().collect::<Vec<_>>()),
             Order::Late(pairs) => {
                 self.late.extend(ranges(&pairs)?.iter());
@@ -226,6 +231,20 @@ impl<W: Write> Server<W> {
             lost,
         })
     }
+}
+
+/// The files that follow an [`Order::Firmware`].
+fn unpack_firmware(names: Vec<(String, u32)>, mut body: &[u8]) -> Result<Vec<FirmwareFile>> {
+    let mut files: Vec<FirmwareFile> = Vec::new();
+    for (name, length) in names {
+        let known = firmware::is_ours(&name) && files.iter().all(|file| file.name != name);
+        let split = body.split_at_checked(length as usize);
+        let (bytes, rest) = split.filter(|_| known).ok_or_else(out_of_order)?;
+        body = rest;
+        let bytes = bytes.to_vec();
+        files.push(FirmwareFile { name, bytes });
+    }
+    Ok(files)
 }
 
 /// The clusters that follow an [`Order::Append`].

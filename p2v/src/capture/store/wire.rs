@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Another number means that messages have changed.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// How often the one that copies says that it is there, when it has nothing else to say.
 pub(super) const ALIVE: Duration = Duration::from_secs(10);
 /// After so long without a word the connection is dead, whatever the network says.
@@ -30,6 +30,8 @@ pub(super) enum Order {
     Known(Record),
     /// Go on with what is there.
     Resume { compression: Compression },
+    /// What the old PC's firmware says of it: names and lengths. The files follow.
+    Firmware(Vec<(String, u32)>),
     /// A chunk: number, bytes read, checksum; each cluster's number, whether it is compressed, and its length. The
     /// clusters follow.
     Append {
@@ -120,7 +122,7 @@ pub(super) enum Answer {
     Past(Record),
     /// There are no more.
     PastEnds,
-    /// The capture can begin.
+    /// It can go on: the capture was begun, or the firmware's files are safe.
     Ready,
     /// So many bytes that were read have been taken.
     Taken(u64),
