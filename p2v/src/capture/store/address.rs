@@ -71,6 +71,11 @@ impl Address {
         &self.host
     }
 
+    /// Whether both are reached in the same way, as the same user.
+    pub(super) fn is_same_pc(&self, other: &Address) -> bool {
+        (&self.user, &self.host, self.port) == (&other.user, &other.host, other.port)
+    }
+
     /// The machine folder there; a path that is not absolute begins at the home folder.
     pub(crate) fn path(&self) -> Option<&str> {
         self.path.as_deref()
