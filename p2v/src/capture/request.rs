@@ -77,6 +77,11 @@ impl Request {
             .transpose()
     }
 
+    /// Whether it goes to another computer.
+    pub(crate) fn is_far(&self) -> bool {
+        self.there.is_some()
+    }
+
     /// Whether `line` leads to where this goes.
     pub(crate) fn goes_over(&self, line: &Line) -> bool {
         self.there.as_ref().is_some_and(|(address, _)| line.leads_to(address))

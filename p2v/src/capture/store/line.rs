@@ -42,6 +42,8 @@ impl Line {
     /// Asks what is in a place. Only a [refusal](Line::was_refused_by) leaves a connection over which more can be asked.
     pub(crate) fn ask(&self, wish: Wish, stop: &Stop) -> Result<Found> {
         let mut remote = self.remote();
+        // The last one who asks decides what the other computer begins: nobody who was told to stop.
+        stop.check()?;
         let asked = remote.as_mut().ok_or_else(|| self.used())?.ask(wish, stop);
         if let Err(failure) = &asked
             && !self.was_refused_by(failure)

@@ -19,7 +19,7 @@ pub(super) fn explain(ended: &Ended<'_>) -> Failure {
     match (ended.code, ended.said) {
         // POSIX shells: not found, or not executable.
         (Some(127 | 126), _) => unreachable(format!("there is no p2v on {host}"))
-            .advice("Install p2v there, or say where it is with `--remote-p2v`."),
+            .advice("Install p2v there (into /usr/local/bin, for example), or say where it is with `--remote-p2v`."),
         // The command line of a p2v that knows no `receive`.
         (Some(2), _) => unreachable(format!("p2v on {host} is too old to take a copy through ssh"))
             .advice("Use the same version of p2v on both."),
