@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod guest;
 pub mod i386;
 pub mod mirror;
+pub mod neighbour;
 pub mod p2v;
 pub mod picture;
 pub mod ssh;
