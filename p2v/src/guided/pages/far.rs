@@ -22,6 +22,7 @@ impl Guide {
     /// Back to where the place was chosen.
     pub(super) fn another_place(&mut self) -> Vec<Task> {
         if self.goes_far() {
+            self.far.field = Field::Pc;
             self.go(Page::Far)
         } else {
             self.list_places()
@@ -31,7 +32,10 @@ impl Guide {
     pub(super) fn key_at_far(&mut self, key: Key) -> Vec<Task> {
         let field = self.far.field;
         match key {
-            Key::Esc => return self.list_places(),
+            Key::Esc => {
+                self.far.field = Field::Pc;
+                return self.list_places();
+            }
             Key::Enter => match field.next() {
                 Some(next) => self.far.field = next,
                 None => return self.take_far(),
