@@ -5,7 +5,7 @@ mod common;
 use common::guided::*;
 use common::tmux::Tmux;
 use common::*;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -92,7 +92,7 @@ fn an_old_pc_is_copied_to_another_one() {
     assert!(without_gaps(&ready).contains(&without_gaps(&line)), "{ready}");
     tmux.wait_for("To: the folder family-pc-2 on newpc, in ~/copies");
     tmux.go(&["Enter"], "The old PC is copied, all of it.");
-    tmux.wait_for("2. On newpc, open a terminal, and type:");
+    tmux.wait_for("2. On newpc, open a terminal, go to the folder");
     tmux.press(&["q"]);
     let printed = tmux.wait_for_end(0);
     assert!(without_gaps(&printed).contains(&without_gaps(&line)), "{printed}");
@@ -149,7 +149,7 @@ fn passwords_that_are_wrong_and_keys() {
             });
         }
     }
-    tmux.wait_for("Newpc did not accept the password, or does not know that user.");
+    tmux.wait_for("The PC newpc did not accept the password, or does not know that user.");
     tmux.wait_for("Check the user's name and the password");
     // The same again, and given up in the middle: nothing of it stays behind.
     tmux.go(&["Enter"], "me@newpc's password:");
@@ -157,7 +157,7 @@ fn passwords_that_are_wrong_and_keys() {
     tmux.go(&["Escape"], "Not connected.");
     tmux.wait_until("the folder gone", |_| question_folders(&temporary).is_empty());
     refill(&tmux, "nopasswords", "me", "");
-    tmux.go(&["Enter"], "Nopasswords lets nobody in with a password");
+    tmux.go(&["Enter"], "The PC nopasswords lets nobody in with a password");
     tmux.press(&["Escape"]);
     refill(&tmux, "keyed", "me", "");
     tmux.go(&["Enter"], "Enter passphrase for key");
@@ -210,9 +210,20 @@ fn other_pcs_that_cannot_take_it_say_what_to_do() {
     password(&tmux, PASSWORD);
     tmux.wait_for("On newpc: cannot write /srv: Permission denied");
     tmux.wait_for("Choose a folder that you may write to.");
+    // Given up, and waited for.
+    tmux.press(&["Escape"]);
+    refill(&tmux, "silent", "me", "~");
+    tmux.go(&["Enter"], "Connecting to the other PC");
+    tmux.go(&["Escape"], "Not connected.");
+    tmux.press(&["Enter", "Enter"]);
+    tmux.go(&["Enter"], "What shall the copy be called?");
+    tmux.go(&["Enter"], "The PC silent does not answer.");
+    tmux.wait_for("Is the other PC switched on?");
     // Somebody else answers by that name.
     newpc.is_known_by(false).unwrap();
-    tmux.go(&["Enter"], "newpc is not the PC that it was last time");
+    tmux.press(&["Escape"]);
+    refill(&tmux, "newpc", "me", "~");
+    tmux.go(&["Enter"], "The PC newpc is not the one that it was last time");
     tmux.wait_for("Somebody may be pretending to be it, so p2v does not connect.");
     tmux.press(&["q"]);
     tmux.wait_for_end(5);

@@ -25,6 +25,7 @@ const STORED: &str =
 /// | `nopasswords` | the same, and takes only a key, of which the client has none |
 /// | `bare` | has no p2v |
 /// | `noserver` | has no ssh server |
+/// | `silent` | never answers |
 ///
 /// Other names are looked for in the network. `newpc` has two folders: `full`, where there is no room, and `locked`, which
 /// can only be read.
@@ -73,7 +74,7 @@ impl Neighbour {
         fs::write(folder.join("server"), script)?;
         let client = format!(
             "Host newpc\nPubkeyAuthentication no\nHost keyed\nIdentityFile {place}/user\n\
-             Host noserver\nHostName 127.0.0.1\nPort 1\n\
+             Host silent\nProxyCommand sleep 1000\nHost noserver\nHostName 127.0.0.1\nPort 1\n\
              Host newpc bare\nProxyCommand unshare -m sh {place}/server %n\n\
              Host keyed nopasswords\nProxyCommand unshare -m sh {place}/server %n -o PasswordAuthentication=no\n\
              Host *\nIdentityFile {place}/none\nIdentitiesOnly yes\nIdentityAgent none\n\

@@ -314,7 +314,8 @@ fn working(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
     } else if working.paused {
         lines.push(("Paused: the old disk is left alone until you press P.".to_owned(), BOLD));
     } else {
-        lines.push(plain("The old disk is only read. Leave the PC switched on."));
+        let both = if guide.goes_far() { "both PCs" } else { "the PC" };
+        lines.push(plain(format!("The old disk is only read. Leave {both} switched on.")));
     }
     let lines = lines.into_iter().flat_map(|(line, style)| {
         let lines = wrap(&line, width);

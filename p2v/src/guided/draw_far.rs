@@ -79,7 +79,9 @@ pub(super) fn question(frame: &mut Frame<'_>, area: Rect, guide: &mut Guide) {
         }
         Kind::YesNo => {
             lines.extend([("Is this the right PC?".to_owned(), BOLD), plain("")]);
-            lines.extend(said.lines().map(|line| plain(format!("  {line}"))));
+            // The last line is the question itself, with ssh's own keys.
+            let facts = said.lines().filter(|line| !line.contains("(yes/no"));
+            lines.extend(facts.map(|line| plain(format!("  {line}"))));
             lines.extend([
                 plain(""),
                 plain(

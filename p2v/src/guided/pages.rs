@@ -233,6 +233,7 @@ impl Guide {
             },
         };
         self.asked = None;
+        self.summary = Summary::default();
         let ticket = self.wait(if self.goes_far() {
             CONNECTING
         } else {

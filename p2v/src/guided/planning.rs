@@ -3,6 +3,7 @@
 use super::connections::Connections;
 use super::mounts;
 use super::pages::{NotPlanned, Summary, Target};
+use super::words;
 use super::working::Part;
 use crate::capture::{Plan, Request};
 use crate::cli::{Cli, Command};
@@ -29,11 +30,11 @@ pub(super) fn plan(
         };
         unused.map_err(|failure| another_name(&failure))?;
     }
-    let words = words(source, target);
-    let request = request(&words).map_err(NotPlanned::Refused)?;
-    let line = connections.line(&request, ticket, stop).map_err(NotPlanned::Refused)?;
-    let plan = Plan::over(&request, line.clone(), stop).map_err(|failure| match line {
-        Some(line) if line.was_refused_by(&failure) => another_name(&failure),
+    let line = words_of(source, target);
+    let request = request(&line).map_err(NotPlanned::Refused)?;
+    let far = connections.line(&request, ticket, stop).map_err(NotPlanned::Refused)?;
+    let plan = Plan::over(&request, far.clone(), stop).map_err(|failure| match far {
+        Some(far) if far.was_refused_by(&failure) => another_name(&failure),
         _ => NotPlanned::Refused(failure),
     })?;
     let summary = Summary {
@@ -42,7 +43,7 @@ pub(super) fn plan(
         free: plan.free,
         systems: plan.systems.iter().map(|system| system.name.clone()).collect(),
         warnings: plan.warnings.clone(),
-        command: shown(&words, target),
+        command: shown(&line, target),
         folder: plan.folder.clone(),
         parts: parts(&plan),
     };
@@ -50,11 +51,11 @@ pub(super) fn plan(
 }
 
 fn another_name(failure: &Failure) -> NotPlanned {
-    NotPlanned::Name(format!("{}. Choose another name.", failure.what()))
+    NotPlanned::Name(format!("{}. Choose another name.", words::capital(failure.what())))
 }
 
 /// The command line, word by word.
-fn words(source: &Path, target: &Target) -> Vec<String> {
+fn words_of(source: &Path, target: &Target) -> Vec<String> {
     let mut words = vec![
         "p2v".to_owned(),
         "capture".to_owned(),

@@ -65,16 +65,17 @@ pub(super) fn lines(finished: &Finished, base: &Base, summary: &Summary, name: &
                 .to_owned(),
         );
     }
-    let mut word = shell_word(name);
+    let word = shell_word(name);
     say(String::new());
     say("What to do next:".to_owned());
     match &base.root {
         Root::Far(place) => {
-            if !place.is_library() {
-                word = shell_word(&summary.folder.to_string_lossy());
-            }
             say("1. Press Q. This PC is not needed for the copy any more.".to_owned());
-            say(format!("2. On {}, open a terminal, and type:", place.host));
+            let above = summary.folder.parent().filter(|_| !place.is_library());
+            let go = above.map_or(String::new(), |folder| {
+                format!(" go to the folder {},", folder.display())
+            });
+            say(format!("2. On {}, open a terminal,{go} and type:", place.host));
         }
         Root::Folder { device: Some(_), .. } => {
             say("1. Press Q, switch this PC off, and connect the drive with the copy to the new PC.".to_owned());

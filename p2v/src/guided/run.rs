@@ -221,7 +221,7 @@ impl Runner {
     /// The same for work that is nothing but calls of the system.
     fn send(&self, work: impl FnOnce() -> Event + Send + 'static) {
         let sender = self.sender.clone();
-        thread::spawn(move || sender.send(work()));
+        thread::spawn(move || drop(sender.send(work())));
     }
 
     /// Closes the drives that were opened here.

@@ -54,6 +54,7 @@ impl Asks {
 /// A running ssh.
 pub(super) struct Ssh {
     host: String,
+    known_as: String,
     child: Child,
     said: Option<Said>,
 }
@@ -78,8 +79,13 @@ impl Ssh {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::failed("ssh has no input or output: this is a bug in p2v"));
         };
-        let host = address.host().to_owned();
-        Ok((Ssh { host, child, said }, to, from))
+        let ssh = Ssh {
+            host: address.host().to_owned(),
+            known_as: address.known_as(),
+            child,
+            said,
+        };
+        Ok((ssh, to, from))
     }
 
     /// Whether it still runs.
@@ -93,6 +99,7 @@ impl Ssh {
         let said = self.said.as_ref().map(Said::last_words);
         ssh_words::explain(&Ended {
             host: &self.host,
+            known_as: &self.known_as,
             code,
             said: said.as_deref(),
         })

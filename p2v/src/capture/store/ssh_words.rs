@@ -6,6 +6,8 @@ use crate::error::{Exit, Failure};
 pub(super) struct Ended<'a> {
     /// The other computer.
     pub(super) host: &'a str,
+    /// The same, as ssh's file of known computers has it.
+    pub(super) known_as: &'a str,
     /// Its exit status; `None` after a signal. ssh(1): that of the command there, or 255 if ssh itself failed.
     pub(super) code: Option<i32>,
     /// What it printed to standard error; `None` if that went to the terminal.
@@ -24,7 +26,7 @@ pub(super) fn explain(ended: &Ended<'_>) -> Failure {
         (Some(2), _) => unreachable(format!("p2v on {host} is too old to take a copy through ssh"))
             .advice("Use the same version of p2v on both."),
         (Some(255), Some(said)) => {
-            let (what, advice) = understood(host, said).unwrap_or_else(|| not_understood(host, said));
+            let (what, advice) = understood(ended, said).unwrap_or_else(|| not_understood(host, said));
             unreachable(what).advice(advice)
         }
         (Some(255), None) => unreachable(format!(
@@ -43,23 +45,27 @@ const NETWORK: &str = "Is the other PC switched on? Are both in the same network
 
 /// What ssh's own words mean, and what to do. They are those of OpenSSH 8.4 to 10 and of the C library; neither is
 /// translated.
-fn understood(host: &str, said: &str) -> Option<(String, String)> {
+fn understood(ended: &Ended<'_>, said: &str) -> Option<(String, String)> {
+    let host = ended.host;
     let has = |words: &str| said.contains(words);
     let answer = |what: String, advice: &str| Some((what, advice.to_owned()));
     // The order matters: the first ones explain those that follow.
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("has changed and you have requested strict checking") {
         return answer(
             format!(
-                "{host} is not the PC that it was last time: it identifies itself with another key. Somebody may be pretending \
+                "the PC {host} is not the one that it was last time: it identifies itself with another key. Somebody may be pretending \
                  to be it, so p2v does not connect"
             ),
-            "If you know why (its system was installed anew, or the address is another PC's now), forget the old key and try \
-             again: ssh-keygen -R NAME, as typed for the PC. Otherwise ask who runs that network.",
+            &format!(
+                "If you know why (its system was installed anew, or the address is another PC's now), forget the old key with \
+                 this command, and try again: ssh-keygen -R {}. Otherwise ask who runs that network.",
+                ended.known_as
+            ),
         );
     }
     if has("Host key verification failed") {
         return answer(
-            format!("{host} was not confirmed to be the right PC, so p2v does not connect"),
+            format!("the PC {host} was not confirmed to be the right one, so p2v does not connect"),
             "Try again, compare the fingerprint, and answer yes if it is the same.",
         );
     }
@@ -72,15 +78,15 @@ fn understood(host: &str, said: &str) -> Option<(String, String)> {
     }
     if has("Connection refused") {
         return answer(
-            format!("{host} is there, but takes no connections: no ssh server runs on it"),
+            format!("the PC {host} is there, but takes no connections: no ssh server runs on it"),
             "Install one there (Debian, Ubuntu: sudo apt install openssh-server), or check the port.",
         );
     }
     if has("No route to host") || has("Network is unreachable") || has("timed out") {
-        let what = if has("Timeout, server") || has("Connection to") {
+        let what = if has("Timeout, server") || has("Read from remote host") || has("client_loop") {
             format!("the connection to {host} was lost")
         } else {
-            format!("{host} does not answer")
+            format!("the PC {host} does not answer")
         };
         return answer(what, NETWORK);
     }
@@ -92,26 +98,26 @@ fn understood(host: &str, said: &str) -> Option<(String, String)> {
             .any(|method| matches!(method, "password" | "keyboard-interactive"));
         return if password {
             answer(
-                format!("{host} did not accept the password, or does not know that user"),
+                format!("the PC {host} did not accept the password, or does not know that user"),
                 "Check the user's name and the password: they are those with which you log in on that PC. Root is mostly not let \
                  in with a password.",
             )
         } else {
             answer(
-                format!("{host} lets nobody in with a password, and no key of this PC is known to it"),
+                format!("the PC {host} lets nobody in with a password, and no key of this PC is known to it"),
                 "Allow passwords there (PasswordAuthentication yes, in /etc/ssh/sshd_config), or use a key that it knows.",
             )
         };
     }
     if has("Too many authentication failures") {
         return answer(
-            format!("{host} refused after too many tries"),
+            format!("the PC {host} refused after too many tries"),
             "Try again, and check the user's name and the password.",
         );
     }
     if has("Unable to negotiate") || has("no matching") {
         return answer(
-            format!("{host} and this PC have no way to encrypt in common: one of them is too old"),
+            format!("the PC {host} and this one have no way to encrypt in common: one of them is too old"),
             "Update the system of the older one, or copy to a drive.",
         );
     }
@@ -149,6 +155,7 @@ mod tests {
     fn explained(code: Option<i32>, said: Option<&str>) -> String {
         let failure = explain(&Ended {
             host: "newpc",
+            known_as: "[newpc]:2222",
             code,
             said,
         });
@@ -182,7 +189,7 @@ mod tests {
             ),
             (
                 "Connection timed out during banner exchange\r\nConnection to UNKNOWN port 65535 timed out\r\n",
-                "newpc",
+                "newpc does not answer",
             ),
             (
                 "Permission denied, please try again.\r\nme@newpc: Permission denied (publickey,password).\r\n",
@@ -194,11 +201,11 @@ mod tests {
             ),
             (
                 "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\nHost key verification failed.\r\n",
-                "is not the PC that it was last time",
+                "ssh-keygen -R [newpc]:2222.",
             ),
             (
                 "Host key verification failed.\r\n",
-                "was not confirmed to be the right PC",
+                "was not confirmed to be the right one",
             ),
             (
                 "Received disconnect from UNKNOWN port 65535:2: Too many authentication failures\r\n",
@@ -210,6 +217,10 @@ mod tests {
             ),
             (
                 "Timeout, server newpc not responding.\r\n",
+                "the connection to newpc was lost",
+            ),
+            (
+                "Read from remote host newpc: Connection timed out\r\n",
                 "the connection to newpc was lost",
             ),
             (

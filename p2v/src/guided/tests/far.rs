@@ -124,8 +124,8 @@ fn from_the_password_to_the_report() {
     journey.event(Event::Finished(Ok(Finished::default())));
     journey.shows(&[
         "Where: the folder FAMILY on newpc, in the home folder",
-        "2. On newpc, open a terminal, and type:",
-        "p2v verify /home/me/FAMILY",
+        "2. On newpc, open a terminal, go to the folder /home/me, and type:",
+        "p2v verify FAMILY",
     ]);
 }
 
