@@ -58,8 +58,12 @@ impl Connections {
             if request.is_far() {
                 let (events, question) = (self.events.clone(), Arc::clone(&self.question));
                 let server = Server::open(move |asked, reply| {
-                    *locked(&question) = Some((ticket, reply));
-                    let _ = events.send(Event::Asked(ticket, asked));
+                    let mut open = locked(&question);
+                    // A helper of an ssh that was ended may come late.
+                    if open.as_ref().is_none_or(|(last, _)| *last <= ticket) {
+                        *open = Some((ticket, reply));
+                        let _ = events.send(Event::Asked(ticket, asked));
+                    }
                 })?;
                 *last = request.connect(&Asks::Program(server.program()), stop)?;
             }
