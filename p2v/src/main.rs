@@ -5,6 +5,7 @@
 // What only running machines need is there all the same.
 #![cfg_attr(not(feature = "launch"), allow(dead_code, unused_imports))]
 
+mod askpass;
 mod capture;
 mod cli;
 mod commands;
@@ -24,6 +25,9 @@ use cli::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(socket) = askpass::is_meant() {
+        return askpass::run(&socket);
+    }
     let nothing_typed = std::env::args_os().len() <= 1;
     let result = if nothing_typed && guided::is_there() {
         guided::run()

@@ -9,6 +9,7 @@ pub mod fixtures;
 pub mod guest;
 pub mod i386;
 pub mod mirror;
+pub mod neighbour;
 pub mod old_pc;
 pub mod p2v;
 pub mod picture;

@@ -15,7 +15,6 @@ use disk::ExtentSet;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 /// What a capture came to.
@@ -86,9 +85,8 @@ pub(crate) fn carry_out(plan: &Plan, show: &Show, stop: &Stop) -> Result<Outcome
 
 /// The place where it is stored, and what an earlier run stored there.
 fn open(plan: &Plan) -> Result<Box<dyn Store>> {
-    if let Some((host, remote)) = &plan.there {
-        let remote = remote.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut remote = remote.ok_or_else(|| Failure::failed(format!("the connection to {host} was used before")))?;
+    if let Some(line) = &plan.there {
+        let mut remote = line.take()?;
         let disk = plan.fingerprint.clone();
         remote.begin(
             &plan.before,

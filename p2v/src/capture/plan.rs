@@ -4,12 +4,13 @@ use super::fingerprint::Fingerprint;
 use super::request::Request;
 use super::rescue::map::{Status, StatusMap};
 use super::resume::{self, Before};
-use super::store::{Base, Found, Remote};
+use super::store::{Asks, Base, Found, Line};
 use super::{GRAIN, mapfile, target};
 use crate::error::{Failure, Result};
 use crate::machine::firmware::{self, FirmwareFiles, Said};
 use crate::machine::{Library, Machine, describe, is_own_disk};
 use crate::report;
+use crate::signals::Stop;
 use crate::source::Input;
 use disk::ExtentSet;
 use disk::layout::DiskLayout;
@@ -19,7 +20,7 @@ use drivers_inject::System;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A capture that can be carried out, printed, or dropped.
 pub(crate) struct Plan {
@@ -29,8 +30,8 @@ pub(crate) struct Plan {
     pub(crate) info: SourceInfo,
     /// Where the result goes, on this computer or [another one](Plan::host).
     pub(crate) folder: PathBuf,
-    /// The other computer, if there is one, and the connection until it is used.
-    pub(super) there: Option<(String, Mutex<Option<Remote>>)>,
+    /// The connection to the other computer, if there is one.
+    pub(super) there: Option<Line>,
     /// How the image is compressed.
     pub(crate) compression: Compression,
     /// How often sectors that cannot be read are tried again.
@@ -64,14 +65,17 @@ pub(crate) struct Plan {
 impl Plan {
     /// Opens the source, looks at it, and checks the target. Writes nothing.
     pub(crate) fn new(request: &Request) -> Result<Self> {
+        // What ssh asks is asked first.
+        let line = request.connect(&Asks::Terminal, &Stop::default())?;
+        Plan::over(request, line, &Stop::default())
+    }
+
+    /// The same, through a connection to the other computer that is there already. `stop` ends waits for that.
+    pub(crate) fn over(request: &Request, there: Option<Line>, stop: &Stop) -> Result<Self> {
         let mut wish = request.wish();
-        let mut there = None;
-        match &request.there {
-            // What ssh asks is asked first.
-            Some((address, way)) => there = Some((address.host().to_owned(), Remote::connect(address, way)?)),
-            // A place that will not do is told before the disk is looked at.
-            None if wish.folder.is_some() || wish.name.is_some() => drop(resume::choose(&wish)?),
-            None => {}
+        // A place that will not do is told before the disk is looked at.
+        if there.is_none() && (wish.folder.is_some() || wish.name.is_some()) {
+            drop(resume::choose(&wish)?);
         }
         let input = Input::open(&request.source)?;
         let info = input.info();
@@ -104,9 +108,9 @@ impl Plan {
         wish.disk = Fingerprint::of(&input, &layout, &lost);
         let hosts = systems.iter().filter_map(|system| system.hostname.clone());
         wish.names = hosts.chain(info.model.clone()).collect();
-        let (folder, free, before) = match &mut there {
-            Some((_, remote)) => {
-                let Found { folder, free, before } = remote.ask(wish.clone())?;
+        let (folder, free, before) = match &there {
+            Some(line) => {
+                let Found { folder, free, before } = line.ask(wish.clone(), stop)?;
                 (PathBuf::from(folder), free, before)
             }
             None => {
@@ -115,7 +119,7 @@ impl Plan {
                 (folder, free, before)
             }
         };
-        let place = place_text(&folder, there.as_ref().map(|(host, _)| host.as_str()));
+        let place = place_text(&folder, there.as_ref().map(Line::host));
         if let Before::Past(past) = &before {
             resume::check(
                 &place,
@@ -177,7 +181,7 @@ impl Plan {
             systems,
             fingerprint: wish.disk,
             base: base.map(Arc::new),
-            there: there.map(|(host, remote)| (host, Mutex::new(Some(remote)))),
+            there,
             before,
             free,
             warnings,
@@ -194,7 +198,7 @@ impl Plan {
 
     /// The other computer that it goes to.
     pub(crate) fn host(&self) -> Option<&str> {
-        self.there.as_ref().map(|(host, _)| host.as_str())
+        self.there.as_ref().map(Line::host)
     }
 
     /// The folder, with the other computer if there is one.

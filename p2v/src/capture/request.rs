@@ -1,9 +1,10 @@
 //! What a person asked for.
 
 use super::fingerprint::Fingerprint;
-use super::store::{Address, Way, Wish};
+use super::store::{Address, Asks, Line, Way, Wish};
 use crate::cli::{CaptureArgs, CompressionName};
 use crate::error::{Failure, Result};
+use crate::signals::Stop;
 use disk::qcow2::{Compression, DEFAULT_LEVEL};
 use std::path::PathBuf;
 
@@ -68,6 +69,24 @@ impl Request {
 }
 
 impl Request {
+    /// Connects to the other computer, if it goes to one. `stop` ends the wait.
+    pub(crate) fn connect(&self, asks: &Asks, stop: &Stop) -> Result<Option<Line>> {
+        let there = self.there.as_ref();
+        there
+            .map(|(address, way)| Line::connect(address, way, asks, stop))
+            .transpose()
+    }
+
+    /// Whether it goes to another computer.
+    pub(crate) fn is_far(&self) -> bool {
+        self.there.is_some()
+    }
+
+    /// Whether `line` leads to where this goes.
+    pub(crate) fn goes_over(&self, line: &Line) -> bool {
+        self.there.as_ref().is_some_and(|(address, _)| line.leads_to(address))
+    }
+
     /// The place that is meant.
     pub(super) fn wish(&self) -> Wish {
         let there = self.there.as_ref();

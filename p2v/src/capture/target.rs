@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::report;
 use disk::source::{SourceInfo, SourceKind};
-use rustix::fs::{major, minor};
+use rustix::fs::{Access, AtFlags, CWD, accessat, major, minor};
 use std::collections::HashSet;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,13 @@ pub(super) fn room(folder: &Path) -> Result<u64> {
     let place = nearest_existing(folder);
     let stat = rustix::fs::statvfs(&place).map_err(|error| Failure::target_write(&place, &error.into()))?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Refuses a place where this user may not write, or nobody can.
+pub(super) fn check_writable(folder: &Path) -> Result<()> {
+    let place = nearest_existing(folder);
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    accessat(CWD, &place, access, AtFlags::EACCESS).map_err(|error| Failure::target_write(&place, &error.into()))
 }
 
 /// Refuses where `needed` bytes cannot fit into the `free` ones at `place`, warns where they may not.

@@ -1,12 +1,14 @@
 //! The pages as characters: 80x25 are enough, more are used. Only what every console font has: letters and a full block.
 
 use super::disks::Disk;
+use super::draw_far;
 use super::health::Health;
 use super::pages::{Guide, Page};
 use super::places::Place;
 use super::texts::{ALARM, BOLD, failed, mount_question, plain, ready, report};
 use super::words;
 use super::wrap::wrap;
+use crate::askpass::Kind;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -49,6 +51,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
             "In which folder shall the copy be? Type its whole path. p2v makes a new folder for the copy in it.",
             guide.folder.text(),
         ),
+        Page::Far => draw_far::form(frame, body, guide),
+        Page::Question => draw_far::question(frame, body, guide),
         Page::Name => entry(
             frame,
             body,
@@ -56,7 +60,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
              the name as it is.",
             guide.name.text(),
         ),
-        Page::Waiting(what) => frame.render_widget(Paragraph::new(what), body),
+        Page::Waiting(what) => text(frame, body, vec![plain(what)], &mut guide.scroll),
         Page::Ready => text(frame, body, ready(guide), &mut guide.scroll),
         Page::Working => working(frame, body, guide),
         Page::Report => text(frame, body, report(guide), &mut guide.scroll),
@@ -78,8 +82,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {
 fn title(guide: &Guide) -> &'static str {
     match guide.page {
         Page::Disks => "Step 1 of 3: which disk?",
-        Page::Places | Page::Mount | Page::Folder => "Step 2 of 3: where to?",
+        Page::Places | Page::Mount | Page::Folder | Page::Far => "Step 2 of 3: where to?",
         Page::Name => "Step 3 of 3: which name?",
+        Page::Question => "Connecting",
         Page::Waiting(_) => "A moment, please",
         Page::Ready => "Ready to start",
         Page::Working => "Copying",
@@ -96,6 +101,12 @@ fn keys_of(guide: &Guide) -> &'static str {
         Page::Places => "Up/Down: choose   Enter: go on   Esc: back   R: look again   Q: leave",
         Page::Mount => "Enter: yes, use it   Esc: no, back",
         Page::Folder | Page::Name => "Type with the keyboard   Enter: go on   Esc: back",
+        Page::Far => "Type with the keyboard   Enter: next line, go on   Up: line before   Esc: back",
+        Page::Question => match guide.asked.as_ref().map(|asked| asked.question.kind) {
+            Some(Kind::YesNo) => "Y: yes, it is   N: no, back   Up/Down: read on",
+            Some(Kind::Secret) => "Type with the keyboard   Enter: go on   Esc: back",
+            Some(Kind::Notice) | None => "Esc: back",
+        },
         Page::Waiting(_) => "Esc: back",
         Page::Ready => "Enter: start   Up/Down: read on   Esc: back   Q: leave",
         Page::Working if guide.working.stopping => "Please wait",
@@ -103,6 +114,7 @@ fn keys_of(guide: &Guide) -> &'static str {
         Page::Working if guide.working.paused => "P: go on   Esc: stop",
         Page::Working => "P: pause   Esc: stop",
         Page::Report => "Up/Down: read on   Q: leave",
+        Page::Failed if guide.goes_far() => "Enter: try again   Esc: change where to   Up/Down: read on   Q: leave",
         Page::Failed => "Enter: choose another place   Up/Down: read on   Q: leave",
     }
 }
@@ -186,6 +198,10 @@ fn places(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
     );
     let width = usize::from(area.width);
     let items = guide.places.iter().map(|place| match place {
+        Place::Far => vec![
+            Line::styled("Another PC, over the network (ssh)", BOLD),
+            Line::raw("  You type its name; it needs p2v and an ssh server"),
+        ],
         Place::Folder => vec![
             Line::styled("Another folder", BOLD),
             Line::raw("  You type where it is"),
@@ -245,7 +261,7 @@ fn entry(frame: &mut Frame<'_>, area: Rect, intro: &str, typed: &str) {
 }
 
 /// A text that may be longer than the screen.
-fn text(frame: &mut Frame<'_>, area: Rect, lines: Vec<(String, Style)>, scroll: &mut usize) {
+pub(super) fn text(frame: &mut Frame<'_>, area: Rect, lines: Vec<(String, Style)>, scroll: &mut usize) {
     let width = usize::from(area.width);
     let wrapped = lines.into_iter().flat_map(|(line, style)| {
         let lines = wrap(&line, width);
@@ -298,7 +314,8 @@ fn working(frame: &mut Frame<'_>, area: Rect, guide: &Guide) {
     } else if working.paused {
         lines.push(("Paused: the old disk is left alone until you press P.".to_owned(), BOLD));
     } else {
-        lines.push(plain("The old disk is only read. Leave the PC switched on."));
+        let both = if guide.goes_far() { "both PCs" } else { "the PC" };
+        lines.push(plain(format!("The old disk is only read. Leave {both} switched on.")));
     }
     let lines = lines.into_iter().flat_map(|(line, style)| {
         let lines = wrap(&line, width);

@@ -11,15 +11,19 @@
 //! may take time, or hang with a disk, is done by threads that nobody waits for.
 
 mod computer;
+mod connections;
 mod disks;
 mod draw;
+mod draw_far;
 mod events;
+mod far;
 mod health;
 mod input;
 mod mounts;
 mod pace;
 mod pages;
 mod places;
+mod planning;
 mod report;
 mod run;
 mod terminal;

@@ -1,8 +1,12 @@
 //! The pages and what leads from one to the next. No terminal, no system: events in, tasks out.
 
+mod choices;
+mod far;
+
 use super::computer::Answer;
 use super::disks::Disk;
-pub(super) use super::events::{Base, Event, Key, NotPlanned, Page, Summary, Task};
+pub(super) use super::events::{Base, Event, Key, NotPlanned, Page, Root, Summary, Target, Task};
+use super::far::Form;
 use super::input::Line;
 use super::places::{Place, Volume};
 use super::report::{self, Finished};
@@ -12,6 +16,11 @@ use crate::error::{Exit, Failure};
 use crate::machine::names;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+pub(super) use far::Asked;
+
+/// What is said while a plan for another PC is made.
+const CONNECTING: &str = "Connecting to the other PC, and looking at the disk once more ...";
 
 /// Where the person is and what was chosen so far.
 #[derive(Debug)]
@@ -24,6 +33,9 @@ pub(super) struct Guide {
     pub(super) places: Vec<Place>,
     pub(super) place: usize,
     pub(super) folder: Line,
+    pub(super) far: Form,
+    /// What ssh asks.
+    pub(super) asked: Option<Asked>,
     pub(super) name: Line,
     pub(super) base: Option<Base>,
     pub(super) summary: Summary,
@@ -48,6 +60,8 @@ impl Guide {
             places: Vec::new(),
             place: 0,
             folder: Line::new("/"),
+            far: Form::default(),
+            asked: None,
             name: Line::default(),
             base: None,
             summary: Summary::default(),
@@ -71,7 +85,7 @@ impl Guide {
     pub(super) fn volume(&self) -> Option<&Volume> {
         match self.places.get(self.place)? {
             Place::Volume(volume) => Some(volume),
-            Place::Folder => None,
+            Place::Far | Place::Folder => None,
         }
     }
 
@@ -96,12 +110,15 @@ impl Guide {
             Event::Mounted(ticket, answer) if self.waits_for(ticket) => self.take_mount(answer),
             Event::FolderChecked(ticket, answer) if self.waits_for(ticket) => match answer {
                 Ok(()) => self.ask_name(Base {
-                    folder: PathBuf::from(self.folder.text()),
+                    root: Root::Folder {
+                        folder: PathBuf::from(self.folder.text()),
+                        device: None,
+                    },
                     at: format!("in {}", self.folder.text()),
-                    device: None,
                 }),
                 Err(why) => self.go_saying(Page::Folder, why),
             },
+            Event::Asked(ticket, question) if self.waits_for(ticket) => self.ask(question),
             Event::Planned(ticket, answer) if self.waits_for(ticket) => match answer {
                 Ok(summary) => {
                     self.summary = summary;
@@ -117,9 +134,12 @@ impl Guide {
             Event::Finished(Ok(finished)) => self.finish(&finished),
             Event::Finished(Err(failure)) => self.fail(failure),
             // Too late, or nothing that a page could do anything about.
-            Event::Gone | Event::Places(..) | Event::Mounted(..) | Event::FolderChecked(..) | Event::Planned(..) => {
-                Vec::new()
-            }
+            Event::Gone
+            | Event::Places(..)
+            | Event::Mounted(..)
+            | Event::FolderChecked(..)
+            | Event::Asked(..)
+            | Event::Planned(..) => Vec::new(),
         }
     }
 
@@ -135,13 +155,18 @@ impl Guide {
             (Page::Folder, Key::Enter) => self.check_folder(),
             (Page::Folder, Key::Esc) => self.go(Page::Places),
             (Page::Folder, key) => typed(&mut self.folder, key),
+            (Page::Far, _) => self.key_at_far(key),
+            (Page::Question, _) => self.key_at_question(key),
             (Page::Name, Key::Enter) => self.plan(),
-            (Page::Name, Key::Esc) => self.list_places(),
+            (Page::Name, Key::Esc) => self.another_place(),
             (Page::Name, key) => typed(&mut self.name, key),
+            (Page::Waiting(CONNECTING), Key::Esc) => self.leave_connection("Not connected."),
             (Page::Waiting(_), Key::Esc) => self.go(Page::Disks),
             (Page::Ready, Key::Enter) => self.start(),
             (Page::Ready, Key::Esc) => self.go(Page::Name),
-            (Page::Failed, Key::Enter | Key::Esc) => self.list_places(),
+            // What went wrong on the way to another PC may go right the next time.
+            (Page::Failed, Key::Enter) if self.goes_far() => self.plan(),
+            (Page::Failed, Key::Enter | Key::Esc) => self.another_place(),
             (Page::Ready | Page::Failed | Page::Report, Key::Char('q' | 'Q')) => vec![Task::Leave],
             (Page::Ready | Page::Failed | Page::Report, key) => {
                 self.scroll = match key {
@@ -153,58 +178,6 @@ impl Guide {
                 };
                 Vec::new()
             }
-            _ => Vec::new(),
-        }
-    }
-
-    fn key_at_disks(&mut self, key: Key) -> Vec<Task> {
-        let count = self
-            .disks
-            .as_ref()
-            .and_then(|disks| disks.as_ref().ok())
-            .map_or(0, Vec::len);
-        self.disk = moved(self.disk, count, key);
-        match key {
-            Key::Enter => self.choose_disk(),
-            Key::Char('r' | 'R') => {
-                self.disks = None;
-                vec![Task::ListDisks]
-            }
-            Key::Char('q' | 'Q') => vec![Task::Leave],
-            _ => Vec::new(),
-        }
-    }
-
-    fn choose_disk(&mut self) -> Vec<Task> {
-        let Some(disk) = self.chosen() else { return Vec::new() };
-        let why = match (&disk.refusal, &disk.looked) {
-            (Some(why), _) => why.clone(),
-            (None, None) => "p2v still looks at this disk. Wait a moment.".to_owned(),
-            (None, Some(Err(why))) => words::sentence(why),
-            (None, Some(Ok(_))) => {
-                self.place = 0;
-                self.name = Line::default();
-                return self.list_places();
-            }
-        };
-        self.go_saying(Page::Disks, why)
-    }
-
-    fn key_at_places(&mut self, key: Key) -> Vec<Task> {
-        self.place = moved(self.place, self.places.len(), key);
-        match (key, self.places.get(self.place)) {
-            (Key::Esc, _) => self.go(Page::Disks),
-            (Key::Char('q' | 'Q'), _) => vec![Task::Leave],
-            (Key::Char('r' | 'R'), _) => self.list_places(),
-            (Key::Enter, Some(Place::Folder)) => self.go(Page::Folder),
-            (Key::Enter, Some(Place::Volume(volume))) => match (&volume.refusal, &volume.mounted) {
-                (Some(why), _) => self.go_saying(Page::Places, why.clone()),
-                (None, Some(point)) => {
-                    let base = base_of(volume, point.clone());
-                    self.ask_name(base)
-                }
-                (None, None) => self.go(Page::Mount),
-            },
             _ => Vec::new(),
         }
     }
@@ -234,73 +207,6 @@ impl Guide {
         Vec::new()
     }
 
-    fn take_disks(&mut self, disks: Answer<Vec<Disk>>) -> Vec<Task> {
-        let paths: Vec<PathBuf> = disks.iter().flatten().map(|disk| disk.path.clone()).collect();
-        // The first one that can be copied is proposed.
-        let first = disks.iter().flatten().position(|disk| disk.refusal.is_none());
-        self.disk = first.unwrap_or(0);
-        self.disks = Some(disks);
-        paths
-            .into_iter()
-            .flat_map(|path| [Task::Look(path.clone()), Task::AskHealth(path)])
-            .collect()
-    }
-
-    fn change_disk(&mut self, path: &Path, change: impl FnOnce(&mut Disk)) -> Vec<Task> {
-        let disks = self.disks.as_mut().and_then(|disks| disks.as_mut().ok());
-        if let Some(disk) = disks.into_iter().flatten().find(|disk| disk.path == path) {
-            change(disk);
-        }
-        Vec::new()
-    }
-
-    fn list_places(&mut self) -> Vec<Task> {
-        let Some((source, data)) = self.source() else {
-            return self.go(Page::Disks);
-        };
-        let ticket = self.wait("Looking for places where the copy can go ...");
-        vec![Task::ListPlaces { ticket, source, data }]
-    }
-
-    fn mount(&mut self) -> Vec<Task> {
-        let (Some((source, data)), Some(volume)) = (self.source(), self.volume().cloned()) else {
-            return self.go(Page::Disks);
-        };
-        let ticket = self.wait("Opening the drive ...");
-        vec![Task::Mount {
-            ticket,
-            volume,
-            source,
-            data,
-        }]
-    }
-
-    fn take_mount(&mut self, answer: Answer<PathBuf>) -> Vec<Task> {
-        let point = match answer {
-            Ok(point) => point,
-            Err(why) => return self.go_saying(Page::Places, why),
-        };
-        let Some(volume) = self.volume() else {
-            return self.go(Page::Places);
-        };
-        let base = base_of(volume, point);
-        self.ask_name(base)
-    }
-
-    fn check_folder(&mut self) -> Vec<Task> {
-        let Some((source, data)) = self.source() else {
-            return self.go(Page::Disks);
-        };
-        let folder = PathBuf::from(self.folder.text());
-        let ticket = self.wait("Looking at the folder ...");
-        vec![Task::CheckFolder {
-            ticket,
-            folder,
-            source,
-            data,
-        }]
-    }
-
     fn ask_name(&mut self, base: Base) -> Vec<Task> {
         self.base = Some(base);
         if self.name.text().is_empty() {
@@ -318,16 +224,22 @@ impl Guide {
         if let Err(why) = names::check(&name) {
             return self.go_saying(Page::Name, format!("This cannot be a name: {why}."));
         }
-        // Mounted by p2v: then the command line begins with that.
-        let mount = base.device.filter(|device| mounts::command(device).1 == base.folder);
-        let folder = base.folder.join(name);
-        let ticket = self.wait("Looking at the disk once more ...");
-        vec![Task::Plan {
-            ticket,
-            source,
-            folder,
-            mount,
-        }]
+        let target = match &base.root {
+            Root::Far(place) => place.target(&name),
+            Root::Folder { folder, device } => Target::Folder {
+                folder: folder.join(name),
+                // Mounted by p2v: then the command line begins with that.
+                mount: device.clone().filter(|device| mounts::command(device).1 == *folder),
+            },
+        };
+        self.asked = None;
+        self.summary = Summary::default();
+        let ticket = self.wait(if self.goes_far() {
+            CONNECTING
+        } else {
+            "Looking at the disk once more ..."
+        });
+        vec![Task::Plan { ticket, source, target }]
     }
 
     fn start(&mut self) -> Vec<Task> {
@@ -362,7 +274,7 @@ impl Guide {
     }
 
     fn waits_for(&self, ticket: u64) -> bool {
-        matches!(self.page, Page::Waiting(_)) && ticket == self.ticket
+        matches!(self.page, Page::Waiting(_) | Page::Question) && ticket == self.ticket
     }
 
     fn go(&mut self, page: Page) -> Vec<Task> {
@@ -375,29 +287,6 @@ impl Guide {
         self.message = Some(message);
         self.go(page)
     }
-}
-
-fn base_of(volume: &Volume, folder: PathBuf) -> Base {
-    let at = match &volume.device {
-        Some(device) if volume.is_captures => format!("on this stick ({})", device.display()),
-        Some(device) => format!("on {} ({})", volume.title, device.display()),
-        None => format!("in {}", folder.display()),
-    };
-    Base {
-        folder,
-        at,
-        device: volume.device.clone(),
-    }
-}
-
-/// The next number in a list of `count` after a key.
-fn moved(at: usize, count: usize, key: Key) -> usize {
-    let to = match key {
-        Key::Up => at.saturating_sub(1),
-        Key::Down => at.saturating_add(1),
-        _ => at,
-    };
-    to.min(count.saturating_sub(1))
 }
 
 /// A key in a line of text.

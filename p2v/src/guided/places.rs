@@ -13,12 +13,13 @@ const WRITABLE: [&str; 12] = [
     "ext2", "ext3", "ext4", "NTFS", "exFAT", "FAT12", "FAT16", "FAT32", "Btrfs", "XFS", "F2FS", "JFS",
 ];
 
-/// A kind of target. Another PC over ssh becomes a third one: it needs a line in the list, a page for its name, and a base
-/// (`pages::Base`) that is no local folder.
+/// A kind of target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A file system of this computer.
     Volume(Volume),
+    /// Another PC, which is typed.
+    Far,
     /// A folder whose path is typed.
     Folder,
 }

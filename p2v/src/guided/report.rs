@@ -1,6 +1,6 @@
 //! The report at the end, in words.
 
-use super::pages::{Base, Summary};
+use super::pages::{Base, Root, Summary};
 use super::words;
 use crate::capture::Outcome;
 use crate::machine::library::shell_word;
@@ -68,15 +68,26 @@ pub(super) fn lines(finished: &Finished, base: &Base, summary: &Summary, name: &
     let word = shell_word(name);
     say(String::new());
     say("What to do next:".to_owned());
-    if base.device.is_some() {
-        say("1. Press Q, switch this PC off, and connect the drive with the copy to the new PC.".to_owned());
-        say("2. On the new PC, install p2v, open a terminal in the drive's folder, and type:".to_owned());
-    } else {
-        say("1. Press Q.".to_owned());
-        say(format!(
-            "2. In a terminal, go to the folder {}, and type:",
-            base.folder.display()
-        ));
+    match &base.root {
+        Root::Far(place) => {
+            say("1. Press Q. This PC is not needed for the copy any more.".to_owned());
+            let above = summary.folder.parent().filter(|_| !place.is_library());
+            let go = above.map_or(String::new(), |folder| {
+                format!(" go to the folder {},", folder.display())
+            });
+            say(format!("2. On {}, open a terminal,{go} and type:", place.host));
+        }
+        Root::Folder { device: Some(_), .. } => {
+            say("1. Press Q, switch this PC off, and connect the drive with the copy to the new PC.".to_owned());
+            say("2. On the new PC, install p2v, open a terminal in the drive's folder, and type:".to_owned());
+        }
+        Root::Folder { folder, .. } => {
+            say("1. Press Q.".to_owned());
+            say(format!(
+                "2. In a terminal, go to the folder {}, and type:",
+                folder.display()
+            ));
+        }
     }
     say(format!("     p2v verify {word}    checks the copy"));
     say(format!("     p2v adapt {word}     lets the old system start there"));

@@ -1,26 +1,22 @@
 //! Carrying out what the guide asks for: threads for everything that may take time, and the loop that draws.
 
 use super::computer::Computer;
-use super::pages::{Event, Guide, NotPlanned, Page, Summary, Task};
+use super::connections::Connections;
+use super::pages::{Event, Guide, NotPlanned, Page, Task};
 use super::report::Finished;
 use super::terminal::Screen;
 use super::this_computer::ThisComputer;
-use super::working::Part;
-use super::{draw, mounts, terminal};
+use super::{draw, planning, terminal};
 use crate::capture::live::Live;
 use crate::capture::progress::Show;
-use crate::capture::{Plan, Request, carry_out};
-use crate::cli::{Cli, Command};
+use crate::capture::{Plan, carry_out};
 use crate::error::{Exit, Failure, Result, print};
-use crate::machine::library::shell_word;
-use crate::machine::{Unfinished, check_unused, unfinished};
 use crate::report;
 use crate::signals::Stop;
-use clap::Parser;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     let mut runner = Runner::new(Arc::new(ThisComputer::new()), stop);
     let (mut guide, tasks) = Guide::new();
     let result = Screen::open().and_then(|mut screen| runner.until_left(&mut screen, &mut guide, tasks));
+    runner.connections.close();
     runner.unmount();
     result?;
     match guide.page {
@@ -65,6 +62,7 @@ struct Runner {
     signals: Stop,
     sender: Sender<Event>,
     events: Receiver<Event>,
+    connections: Arc<Connections>,
     /// The plan that was made last, with its number.
     plan: Arc<Planned>,
     /// The copy that goes on.
@@ -79,6 +77,7 @@ impl Runner {
         Runner {
             computer,
             signals,
+            connections: Arc::new(Connections::new(sender.clone())),
             sender,
             events,
             plan: Arc::default(),
@@ -163,18 +162,26 @@ impl Runner {
             } => {
                 self.send(move || Event::FolderChecked(ticket, computer.check_folder(&folder, &source, data)));
             }
-            Task::Plan {
-                ticket,
-                source,
-                folder,
-                mount,
-            } => {
-                let kept = Arc::clone(&self.plan);
+            Task::Plan { ticket, source, target } => {
+                let (kept, connections) = (Arc::clone(&self.plan), Arc::clone(&self.connections));
+                let stop = self.signals.for_other_work();
+                connections.begin(stop.clone());
                 self.spawn(
-                    move || Event::Planned(ticket, plan(&source, &folder, mount.as_deref(), ticket, &kept)),
+                    move || {
+                        let planned = planning::plan(&source, &target, &connections, ticket, &stop);
+                        Event::Planned(
+                            ticket,
+                            planned.map(|(plan, summary)| {
+                                keep(&kept, ticket, plan);
+                                summary
+                            }),
+                        )
+                    },
                     move || Event::Planned(ticket, Err(NotPlanned::Refused(Failure::failed(bug())))),
                 );
             }
+            Task::Answer { ticket, answer } => self.connections.answer(ticket, &answer),
+            Task::GiveUp => self.connections.give_up(),
             Task::Start => self.start(),
             Task::Pause(paused) => self.work.iter().for_each(|(stop, _)| stop.pause(paused)),
             Task::Cancel => self.work.iter().for_each(|(stop, _)| stop.cancel()),
@@ -214,7 +221,7 @@ impl Runner {
     /// The same for work that is nothing but calls of the system.
     fn send(&self, work: impl FnOnce() -> Event + Send + 'static) {
         let sender = self.sender.clone();
-        thread::spawn(move || sender.send(work()));
+        thread::spawn(move || drop(sender.send(work())));
     }
 
     /// Closes the drives that were opened here.
@@ -238,74 +245,10 @@ fn bug() -> String {
     "this is a bug in p2v: its message is printed when p2v ends".to_owned()
 }
 
-/// Makes the plan from the very words that are shown as the command line.
-fn plan(
-    source: &Path,
-    folder: &Path,
-    mount: Option<&Path>,
-    ticket: u64,
-    kept: &Planned,
-) -> std::result::Result<Summary, NotPlanned> {
-    // An unfinished capture is gone on with; whether it is of this disk is for the plan to say.
-    let unused = match unfinished(folder) {
-        Unfinished::Resumable => Ok(()),
-        _ => check_unused(folder),
-    };
-    unused.map_err(|failure| NotPlanned::Name(format!("{}. Choose another name.", failure.what())))?;
-    let words = [Path::new("p2v"), Path::new("capture"), source, Path::new("-o"), folder];
-    let made = || {
-        let parsed = Cli::try_parse_from(words).map_err(|error| Failure::refused(error.to_string()))?;
-        match &parsed.command {
-            Command::Capture(args) => Plan::new(&Request::new(args)?),
-            _ => Err(Failure::failed("the command line was not understood")),
-        }
-    };
-    let plan = made().map_err(NotPlanned::Refused)?;
-    let words: Vec<String> = words.iter().map(|word| shell_word(&word.to_string_lossy())).collect();
-    let mut command = words.join(" ");
-    if let Some(device) = mount {
-        let words: Vec<String> = mounts::command(device).0.iter().map(|word| shell_word(word)).collect();
-        command = format!("{} && {command}", words.join(" "));
-    }
-    let summary = Summary {
-        data: plan.read.bytes(),
-        free: plan.free,
-        systems: plan.systems.iter().map(|system| system.name.clone()).collect(),
-        warnings: plan.warnings.clone(),
-        command,
-        parts: parts(&plan),
-    };
+/// Keeps a plan, unless a later one is there.
+fn keep(kept: &Planned, ticket: u64, plan: Plan) {
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.as_ref().is_none_or(|(last, _)| *last < ticket) {
         *kept = Some((ticket, Arc::new(plan)));
     }
-    Ok(summary)
-}
-
-/// The partitions, as an owner knows them.
-fn parts(plan: &Plan) -> Vec<Part> {
-    let count = plan.layout.contents.len();
-    let parts = plan.layout.contents.iter().enumerate().map(|(index, contents)| {
-        let number = contents.partition.as_ref().map(|partition| partition.number);
-        let systems = plan
-            .systems
-            .iter()
-            .filter(|system| system.partition == number.unwrap_or(0));
-        let systems: Vec<&str> = systems.map(|system| system.name.as_str()).collect();
-        let with = if systems.is_empty() {
-            String::new()
-        } else {
-            format!(", with {}", systems.join(" and "))
-        };
-        let kind = &contents.volume.label_of_kind;
-        let name = match number {
-            Some(_) => format!("partition {} of {count} ({kind}){with}", index + 1),
-            None => format!("the disk ({kind}){with}"),
-        };
-        Part {
-            range: contents.start..contents.start.saturating_add(contents.size),
-            name,
-        }
-    });
-    parts.collect()
 }

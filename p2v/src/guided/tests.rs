@@ -1,10 +1,12 @@
 //! Journeys through the pages without a terminal, on a computer that is made up; and how the pages look.
 
+mod far;
+
 use super::computer::{Answer, Computer};
 use super::disks::{Disk, Looked};
 use super::draw::draw;
 use super::health::Health;
-use super::pages::{Event, Guide, Key, NotPlanned, Page, Summary, Task};
+use super::pages::{Event, Guide, Key, NotPlanned, Page, Summary, Target, Task};
 use super::places::{Place, Volume};
 use super::report::Finished;
 use crate::capture::live::Snapshot;
@@ -70,6 +72,7 @@ impl Computer for MadeUp {
             volume(None, None),
             volume(Some("/media/x"), None),
             volume(None, Some("There is no room.")),
+            Place::Far,
             Place::Folder,
         ]
     }
@@ -143,10 +146,20 @@ impl Journey {
                     source,
                     data,
                 } => Event::FolderChecked(ticket, computer.check_folder(&folder, &source, data)),
-                Task::Plan { ticket, folder, .. } if folder.ends_with("taken") => {
-                    Event::Planned(ticket, Err(NotPlanned::Name("It is taken.".to_owned())))
-                }
-                Task::Plan { ticket, folder, .. } => Event::Planned(ticket, Ok(summary(&folder))),
+                Task::Plan {
+                    ticket,
+                    target: Target::Folder { folder, .. },
+                    ..
+                } => Event::Planned(
+                    ticket,
+                    if folder.ends_with("taken") {
+                        Err(NotPlanned::Name("It is taken.".to_owned()))
+                    } else {
+                        Ok(summary(&folder))
+                    },
+                ),
+                // Another PC takes its time.
+                Task::Plan { .. } | Task::Answer { .. } | Task::GiveUp => continue,
                 Task::Start | Task::Pause(_) | Task::Cancel | Task::Leave => continue,
             };
             let tasks = self.guide.handle(event);
@@ -179,7 +192,9 @@ impl Journey {
 fn summary(folder: &Path) -> Summary {
     Summary {
         data: 12 * GB,
+        copied_before: 0,
         free: 100 * GB,
+        folder: folder.to_owned(),
         systems: vec!["Windows XP".to_owned()],
         warnings: vec!["partition table: it is odd".to_owned()],
         command: format!("p2v capture /dev/sd1 -o {}", folder.display()),
@@ -187,7 +202,7 @@ fn summary(folder: &Path) -> Summary {
     }
 }
 
-use Key::{Backspace, Char, Down, Enter, Esc, Interrupt, PageDown, PageUp, Up};
+use Key::{BackTab, Backspace, Char, Down, Enter, Esc, Interrupt, PageDown, PageUp, Tab, Up};
 
 #[test]
 fn from_the_disk_to_the_report() {
@@ -224,8 +239,11 @@ fn from_the_disk_to_the_report() {
     journey.shows(&["> taken", "It is taken."]);
     journey.press(&[Char('2'), Enter]);
     let folder = PathBuf::from("/run/p2v/sdx1/taken2");
-    let planned = |task: &Task| matches!(task, Task::Plan { folder: f, mount: Some(device), .. } if *f == folder && device == Path::new("/dev/sdx1"));
-    assert!(journey.asked.last().is_some_and(planned));
+    let target = Target::Folder {
+        folder,
+        mount: Some("/dev/sdx1".into()),
+    };
+    assert!(matches!(journey.asked.last(), Some(Task::Plan { target: t, .. }) if *t == target));
     journey.shows(&[
         "Mind: Partition table: it is odd.",
         "p2v capture /dev/sd1 -o /run/p2v/sdx1/taken2",
@@ -275,12 +293,13 @@ fn a_failure_leads_to_another_place() {
     let mut journey = Journey::begin(2);
     journey.press(&[Enter, Down, Enter, Enter, Enter]);
     // It was mounted already: not by p2v.
-    assert!(
-        journey
-            .asked
-            .iter()
-            .any(|task| matches!(task, Task::Plan { mount: None, .. }))
-    );
+    assert!(journey.asked.iter().any(|task| matches!(
+        task,
+        Task::Plan {
+            target: Target::Folder { mount: None, .. },
+            ..
+        }
+    )));
     let failure = Failure::new(Exit::TargetUnwritable, "cannot write x: No space left on device")
         .advice("The target is full. Make room or choose another target with `-o`, then start again.");
     journey.event(Event::Finished(Err(failure)));
@@ -328,16 +347,20 @@ proptest! {
     #[test]
     fn no_keys_and_no_size_lead_astray(
         keys in prop::collection::vec(
-            prop::sample::select(vec![Up, Down, PageUp, PageDown, Enter, Enter, Enter, Esc, Backspace, Char('p'), Char('y'), Char('r'), Char('/'), Char('ä'), Interrupt]),
+            prop::sample::select(vec![Up, Down, Down, PageUp, PageDown, Tab, BackTab, Enter, Enter, Enter, Esc, Backspace, Char('p'), Char('n'), Char('y'), Char('r'), Char('/'), Char('ä'), Interrupt]),
             0..60,
         ),
         finish in any::<bool>(),
+        question in far::questions(),
         width in 1u16..100,
         height in 1u16..40,
     ) {
         let mut journey = Journey::begin(4);
         for key in keys {
             journey.press(&[key]);
+            if let Some(ticket) = journey.far_plan() {
+                journey.event(Event::Asked(ticket, question.clone()));
+            }
             journey.screen(width, height);
             prop_assert!(!journey.screen(80, 25).last().unwrap().trim().is_empty());
         }

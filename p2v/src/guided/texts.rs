@@ -53,6 +53,12 @@ pub(super) fn ready(guide: &Guide) -> Vec<(String, Style)> {
         )),
         plain(format!("Room:   {} are free there", words::size(summary.free))),
     ];
+    if summary.copied_before > 0 {
+        lines.push(plain(format!(
+            "Before: {} of it were copied before; it goes on from there",
+            words::size(summary.copied_before)
+        )));
+    }
     let systems = if summary.systems.is_empty() {
         "none that p2v knows; the disk is copied all the same".to_owned()
     } else {
@@ -63,9 +69,10 @@ pub(super) fn ready(guide: &Guide) -> Vec<(String, Style)> {
     for warning in &summary.warnings {
         lines.push((format!("Mind: {}", words::sentence(warning)), ALARM));
     }
-    lines.push(plain(
-        "The old disk is only read. It may take an hour or more; the PC must stay switched on.",
-    ));
+    let both = if base.far().is_some() { "both PCs" } else { "the PC" };
+    lines.push(plain(format!(
+        "The old disk is only read. It may take an hour or more; {both} must stay switched on."
+    )));
     lines.push(plain(""));
     lines.push(("Press Enter to start.".to_owned(), BOLD));
     lines.push(plain(""));
@@ -93,7 +100,8 @@ pub(super) fn failed(guide: &Guide) -> Vec<(String, Style)> {
         lines.insert(0, ("The copy was stopped.".to_owned(), BOLD));
     }
     if let Some(advice) = words::advice(failure) {
-        lines.extend([plain(advice), plain("")]);
+        lines.extend(advice.lines().map(plain));
+        lines.push(plain(""));
     }
     lines.push(plain("Nothing on the old disk was changed."));
     if !guide.summary.command.is_empty() {

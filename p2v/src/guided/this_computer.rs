@@ -128,7 +128,7 @@ impl Computer for ThisComputer {
         volumes.sort_by_key(|volume| (!volume.is_captures, volume.refusal.is_some(), volume.mounted.is_none()));
         volumes.extend(library(&mounts, data));
         let places = volumes.into_iter().map(Place::Volume);
-        places.chain([Place::Folder]).collect()
+        places.chain([Place::Far, Place::Folder]).collect()
     }
 
     fn mount(&self, volume: &Volume, source: &Path, data: u64) -> Answer<PathBuf> {

@@ -56,7 +56,12 @@ pub(super) fn sentence(text: &str) -> String {
 /// What to do now, without options of a command line that this person does not type.
 pub(super) fn advice(failure: &Failure) -> Option<String> {
     let text = failure.what_now()?.replace(", with `-o`", "").replace(" with `-o`", "");
-    let sentences = text.split_inclusive(". ");
+    let text = text.replace(", or say where it is with `--remote-p2v`", "");
+    let text = text.replace(
+        "the same command goes on from there",
+        "the same choices go on from there",
+    );
+    let sentences = text.split_inclusive('\n').flat_map(|line| line.split_inclusive(". "));
     let kept: String = sentences
         .filter(|sentence| !sentence.contains("`-") && !sentence.contains("`p2v"))
         .collect();
@@ -67,6 +72,7 @@ pub(super) fn advice(failure: &Failure) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn sizes_are_those_on_the_label() {
@@ -103,6 +109,13 @@ mod tests {
             Failure::failed("x").advice("Choose another target with `-o`. `--ignore-free-space` tries all the same.");
         assert_eq!(advice(&room).as_deref(), Some("Choose another target."));
         assert_eq!(advice(&Failure::failed("x").advice("Run `p2v disks`.")), None);
+        let stays = Failure::failed("x")
+            .advice("Start again.")
+            .of_capture(Path::new("/x/oldpc"), None, true);
+        assert_eq!(
+            advice(&stays).as_deref(),
+            Some("Start again.\nWhat was copied so far stays: the same choices go on from there.")
+        );
         assert_eq!(sentence("the disk is gone"), "The disk is gone.");
     }
 }

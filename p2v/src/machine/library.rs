@@ -146,8 +146,8 @@ pub(crate) fn word(folder: &Path) -> String {
 
 /// `text` as one word of a shell's command line.
 pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ',');
-    if !text.is_empty() && text.chars().all(plain) {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ',' | ':' | '@' | '~');
+    if !text.is_empty() && !text.starts_with('~') && text.chars().all(plain) {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
@@ -204,6 +204,8 @@ mod tests {
     #[test]
     fn words_are_quoted_where_a_shell_would_cut_them() {
         assert_eq!(word(Path::new("/nowhere/oldpc")), "/nowhere/oldpc");
+        let far = "ssh://me@newpc:2222/~/oldpc";
+        assert_eq!((shell_word(far), shell_word("~")), (far.to_owned(), "'~'".to_owned()));
         assert_eq!(word(Path::new("/nowhere/Dad's PC")), r"'/nowhere/Dad'\''s PC'");
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod desktop;
 pub(crate) mod failing;
+pub(crate) mod guided;
 pub(crate) mod kills;
 pub(crate) mod library;
 #[path = "../../../disk/tests/loop_device/mod.rs"]

@@ -25,6 +25,11 @@ pub(crate) struct Tmux {
 impl Tmux {
     /// Starts p2v without arguments; `disks` are all that the computer has.
     pub(crate) fn start(folder: &Path, disks: &[&Path]) -> Self {
+        Self::start_with(folder, disks, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(folder: &Path, disks: &[&Path], environment: &[(&str, &Path)]) -> Self {
         let tmux = Tmux {
             socket: folder.join("tmux"),
         };
@@ -43,6 +48,9 @@ impl Tmux {
             text
         };
         let disks = std::env::join_paths(disks).unwrap();
+        let more = environment
+            .iter()
+            .flat_map(|(name, value)| ["-e".into(), set(name, value.into())]);
         run(tmux
             .command()
             .arg("-f")
@@ -56,6 +64,7 @@ impl Tmux {
             .arg(set("PROGRAMS", folder.join("bin").into()))
             .arg("-e")
             .arg(set("P2V_MACHINES", folder.join("library").into()))
+            .args(more)
             .arg("sh")
             .arg(&script));
         tmux

@@ -71,6 +71,19 @@ impl Address {
         &self.host
     }
 
+    /// The other computer as ssh's file of known ones has it (sshd(8), `SSH_KNOWN_HOSTS FILE FORMAT`).
+    pub(super) fn known_as(&self) -> String {
+        match self.port {
+            Some(port) if port != 22 => format!("[{}]:{port}", self.host),
+            _ => self.host.clone(),
+        }
+    }
+
+    /// Whether both are reached in the same way, as the same user.
+    pub(super) fn is_same_pc(&self, other: &Address) -> bool {
+        (&self.user, &self.host, self.port) == (&other.user, &other.host, other.port)
+    }
+
     /// The machine folder there; a path that is not absolute begins at the home folder.
     pub(crate) fn path(&self) -> Option<&str> {
         self.path.as_deref()

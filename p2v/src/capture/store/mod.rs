@@ -11,20 +11,25 @@ mod base;
 mod conclude;
 mod frame;
 pub(crate) mod journal;
+mod line;
 mod local;
 mod past;
 mod remote;
 mod samples;
 mod serve;
+mod ssh;
+mod ssh_words;
 mod syncer;
 mod wire;
 
 pub(crate) use address::Address;
 pub(crate) use base::Base;
+pub(crate) use line::Line;
 pub(crate) use local::{Local, Place};
 pub(crate) use past::Past;
-pub(crate) use remote::{Found, Remote, Way};
+pub(crate) use remote::Found;
 pub(crate) use serve::serve;
+pub(crate) use ssh::{Asks, Way};
 pub(crate) use wire::Wish;
 
 use super::lost::Lost;

@@ -3,13 +3,14 @@
 use super::address::Address;
 use super::journal::{self, Begun};
 use super::past::Past;
+use super::ssh::{Asks, Ssh, Way};
 use super::wire::{self, ALIVE, Answer, Order, VERSION, Wish};
 use super::{Concluded, Conclusion, Packed, Sink, Store, frame};
 use crate::capture::fingerprint::Fingerprint;
 use crate::capture::progress::Progress;
 use crate::capture::rescue::map::Status;
 use crate::capture::resume::Before;
-use crate::error::{Exit, Failure, Result};
+use crate::error::{Failure, Result};
 use crate::machine::firmware::FirmwareFile;
 use crate::signals::Stop;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -18,7 +19,7 @@ use disk::qcow2::{Compression, EncodedCluster};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::ChildStdin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -29,15 +30,6 @@ const UNDER_WAY: u64 = 8 << 20;
 const RANGES: usize = 100_000;
 /// How often somebody looks for Ctrl-C while the other computer is waited for.
 const POLL: Duration = Duration::from_millis(100);
-
-/// How the other computer is reached.
-#[derive(Clone, Debug)]
-pub(crate) struct Way {
-    /// The program and its first arguments, as a shell would split them.
-    pub(crate) ssh: String,
-    /// p2v there.
-    pub(crate) p2v: String,
-}
 
 /// What was found there.
 pub(crate) struct Found {
@@ -52,7 +44,7 @@ pub(crate) struct Found {
 /// The connection.
 pub(crate) struct Remote {
     host: String,
-    child: Child,
+    ssh: Ssh,
     to: Arc<Mutex<ChildStdin>>,
     answers: Receiver<io::Result<Answer>>,
     /// Those that somebody will ask for.
@@ -65,27 +57,13 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Connects. What ssh asks and says goes past p2v, to the terminal.
-    pub(crate) fn connect(address: &Address, way: &Way) -> Result<Self> {
-        let mut words = way.ssh.split_whitespace();
-        let program = words.next().unwrap_or("ssh");
-        let mut command = Command::new(program);
-        command.args(words);
-        // The network may be cut without a word; the keys and the rest are the person's own configuration.
-        command.args(["-T", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]);
-        command.args(address.arguments());
-        command.arg(format!("{} receive", crate::machine::library::shell_word(&way.p2v)));
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = spawned.map_err(|error| {
-            Failure::failed(format!("cannot start {program}: {error}")).advice("Install the package openssh-client.")
-        })?;
-        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Failure::failed("ssh has no input or output: this is a bug in p2v"));
-        };
+    /// Connects. `stop` ends the wait.
+    pub(super) fn connect(address: &Address, way: &Way, asks: &Asks, stop: &Stop) -> Result<Self> {
+        let (ssh, to, from) = Ssh::start(address, way, asks)?;
         let to = Arc::new(Mutex::new(to));
         let mut remote = Remote {
             host: address.host().to_owned(),
-            child,
+            ssh,
             answers: wire::messages(from, None, |bytes| frame::decode(&bytes).map(|(answer, _)| answer)),
             asked_for: VecDeque::new(),
             _alive: stay_alive(Arc::clone(&to)),
@@ -93,7 +71,7 @@ impl Remote {
             under_way: 0,
             worth: false,
         };
-        match remote.wait(None)? {
+        match remote.wait(Some(stop))? {
             Answer::Hello { version: VERSION, .. } => Ok(remote),
             Answer::Hello { p2v, .. } => {
                 let ours = env!("CARGO_PKG_VERSION");
@@ -106,15 +84,20 @@ impl Remote {
         }
     }
 
-    /// Asks what is in a place.
-    pub(crate) fn ask(&mut self, wish: Wish) -> Result<Found> {
+    /// Whether the connection still stands, as far as is known.
+    pub(super) fn is_there(&mut self) -> bool {
+        self.ssh.is_there()
+    }
+
+    /// Asks what is in a place. After a refusal another place can be asked for. `stop` ends the wait.
+    pub(crate) fn ask(&mut self, wish: Wish, stop: &Stop) -> Result<Found> {
         self.send(&Order::Ask(wish), &[])?;
         let Answer::Found {
             folder,
             free,
             throw_away,
             past,
-        } = self.wait(None)?
+        } = self.wait(Some(stop))?
         else {
             return Err(self.not_understood());
         };
@@ -232,24 +215,7 @@ impl Remote {
                 return failure;
             }
         }
-        let code = self.child.wait().ok().and_then(|status| status.code());
-        let host = &self.host;
-        match code {
-            Some(127 | 126) => Failure::new(Exit::TargetUnwritable, format!("there is no p2v on {host}"))
-                .advice("Install p2v there, or say where it is with `--remote-p2v`."),
-            Some(255) => Failure::new(
-                Exit::TargetUnwritable,
-                format!("there is no connection to {host}, or it was cut; ssh has said why"),
-            )
-            .advice(format!(
-                "Try `ssh {host}` first: name, key and password must be right, and the network must work."
-            )),
-            _ => Failure::new(
-                Exit::TargetUnwritable,
-                format!("p2v on {host} has ended without a word"),
-            )
-            .advice("Start again."),
-        }
+        self.ssh.ended()
     }
 
     fn send_ranges(&mut self, set: &ExtentSet, order: fn(Vec<(u64, u64)>) -> Order) -> Result<()> {
@@ -383,13 +349,5 @@ impl Store for Remote {
             chunks_with_data,
             lost: serde_json::from_str(&lost).map_err(|_| self.not_understood())?,
         })
-    }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        // Without the connection there is nothing to wait for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -93,7 +93,13 @@ impl<W: Write> Server<W> {
             let (order, body): (Order, &[u8]) = frame::decode(&order).map_err(|error| broken(&error))?;
             match order {
                 Order::Alive => {}
-                Order::Ask(wish) => self.look(&wish)?,
+                Order::Ask(wish) => match self.look(&wish) {
+                    // Another place may do.
+                    Err(failure) if self.local.is_none() && failure.exit == Exit::Refused => {
+                        self.answer(&Answer::failed(&failure))?;
+                    }
+                    looked => looked?,
+                },
                 Order::Create { size, compression } => begun = Some((size, compression.into())),
                 Order::Known(record) => {
                     let ready = record == Record::Ready;
@@ -112,6 +118,7 @@ impl<W: Write> Server<W> {
 
     fn look(&mut self, wish: &Wish) -> Result<()> {
         let (folder, before) = resume::choose(wish)?;
+        target::check_writable(&folder)?;
         let free = target::room(&folder)?;
         self.answer(&Answer::Found {
             folder: folder.to_string_lossy().into_owned(),

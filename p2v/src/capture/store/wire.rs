@@ -134,7 +134,7 @@ pub(super) enum Answer {
         chunks_with_data: u64,
         lost: String,
     },
-    /// It did not work. Nothing follows.
+    /// It did not work. Nothing follows, unless it is a refusal of the place that was asked for.
     Failed {
         exit: u8,
         what: String,
@@ -152,7 +152,7 @@ impl Answer {
     }
 }
 
-/// The failure that the other computer told.
+/// The failure that the other computer told. It says so at its beginning: see [`was_told_by`].
 pub(super) fn failure(exit: u8, what: &str, advice: Option<String>, host: &str) -> Failure {
     let exit = [Exit::Refused, Exit::TargetUnwritable]
         .into_iter()
@@ -163,6 +163,14 @@ pub(super) fn failure(exit: u8, what: &str, advice: Option<String>, host: &str) 
         Some(advice) => failure.advice(advice),
         None => failure,
     }
+}
+
+/// Whether `failure` is what the other computer told.
+pub(crate) fn was_told_by(host: &str, failure: &Failure) -> bool {
+    failure
+        .what()
+        .strip_prefix("on ")
+        .is_some_and(|rest| rest.strip_prefix(host).is_some_and(|rest| rest.starts_with(": ")))
 }
 
 /// Sends one message.
