@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian;
 use p2v_tests::guest::Guest;
+use p2v_tests::neighbour::{Neighbour, PASSWORD};
 use p2v_tests::{emulated, p2v, tool};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2400);
 /// Bytes of the disk that copies go to.
 const BACKUP: u64 = 4 << 30;
+/// Where the PC finds the other one.
+const ADDRESS: &str = "10.0.2.100";
 /// Where its only partition begins.
 const BACKUP_START: u64 = 1 << 20;
 
@@ -189,4 +192,59 @@ fn by_bios_to_a_second_disk() -> Result<()> {
 
     take_out(&backup, "oldpc", &journey.machine, journey.folder.path())?;
     journey.judge()
+}
+
+#[test]
+fn by_uefi_to_another_pc() -> Result<()> {
+    let journey = Journey::new("ssh")?;
+    let work = journey.folder.path();
+    let newpc = Neighbour::new(work, &p2v::binary()?, &journey.file("programs"))?;
+    let variables = journey.file("variables");
+    fs::copy(emulated::OVMF[1], &variables)?;
+    // No way into the network, but to that PC.
+    let network = format!(
+        "user,model=e1000,restrict=on,guestfwd=tcp:{ADDRESS}:22-cmd:{}",
+        newpc.connection()
+    );
+    let mut command = emulated::qemu(work, "q35", &network);
+    emulated::with_uefi(&mut command, &variables);
+    emulated::with_disk(&mut command, &journey.disk, "OLD-DISK");
+    command.arg("-cdrom").arg(live()?);
+    let mut guest = journey.start(command)?;
+
+    guest.wait_for_screen("which disk?")?;
+    guest.wait_for_screen("called oldpc")?;
+    choose(&mut guest, "OLD-DISK")?;
+    go(&mut guest, "Where shall the copy go?")?;
+    choose(&mut guest, "Another PC")?;
+    go(&mut guest, "Which PC shall take the copy?")?;
+    for (text, next) in [(ADDRESS, "> User:"), ("me", "> Folder:")] {
+        guest.type_keys(text)?;
+        guest.wait_for_screen(text)?;
+        go(&mut guest, next)?;
+    }
+    go(&mut guest, "What shall the copy be called?")?;
+    // It was never seen: the person compares.
+    let question = go(&mut guest, "Is this the right PC?")?;
+    let fingerprint = newpc.fingerprint()?;
+    ensure!(
+        unspaced(&question).contains(&fingerprint),
+        "no {fingerprint} in\n{question}"
+    );
+    press(&mut guest, "y")?;
+    guest.wait_for_screen("password:")?;
+    guest.type_keys(PASSWORD)?;
+    guest.wait_for_screen(&"*".repeat(PASSWORD.len()))?;
+    go(&mut guest, "Press Enter to start.")?;
+    go(&mut guest, "The old PC is copied, all of it.")?;
+    press(&mut guest, "q")?;
+    journey.end(guest)?;
+
+    let library = newpc.home().join(".local/share/p2v/machines");
+    fs::rename(library.join("oldpc"), &journey.machine)?;
+    journey.judge()
+}
+
+fn unspaced(text: &str) -> String {
+    text.split_whitespace().collect()
 }

@@ -88,6 +88,12 @@ impl Neighbour {
         Ok(Neighbour { folder })
     }
 
+    /// A command whose standard input and output are a connection to `newpc`: for computers that have no [`programs`](Self::new).
+    #[must_use]
+    pub fn connection(&self) -> String {
+        format!("unshare -m sh {}/server newpc", self.folder.display())
+    }
+
     /// The user's home folder there.
     #[must_use]
     pub fn home(&self) -> PathBuf {
