@@ -74,7 +74,7 @@ impl Neighbour {
         fs::write(folder.join("server"), script)?;
         let client = format!(
             "Host newpc\nPubkeyAuthentication no\nHost keyed\nIdentityFile {place}/user\n\
-             Host silent\nProxyCommand cat > /dev/null\nHost noserver\nHostName 127.0.0.1\nPort 1\n\
+             Host silent\nProxyCommand sh -c 'cat > /dev/null; :'\nHost noserver\nHostName 127.0.0.1\nPort 1\n\
              Host newpc bare\nProxyCommand unshare -m sh {place}/server %n\n\
              Host keyed nopasswords\nProxyCommand unshare -m sh {place}/server %n -o PasswordAuthentication=no\n\
              Host *\nIdentityFile {place}/none\nIdentitiesOnly yes\nIdentityAgent none\n\

@@ -15,6 +15,7 @@ mod connections;
 mod disks;
 mod draw;
 mod draw_far;
+mod draw_working;
 mod events;
 mod far;
 mod health;
