@@ -3,7 +3,7 @@
 
 #[allow(dead_code)]
 mod common;
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../tests/src/old_pc.rs"]
 mod made_up;
 

@@ -83,7 +83,8 @@ fn look(mut guest: Guest) -> Result<Vec<String>> {
     guest.wait_for_screen("Shell on the serial port")?;
     guest.type_keys("s")?;
     guest.wait_for("# ")?;
-    guest.type_line("PS1='p2v''-prompt> '")?;
+    // The echo of a command is to be one line.
+    guest.type_line("stty cols 250; PS1='p2v''-prompt> '")?;
     guest.wait_for("p2v-prompt> ")?;
     guest.shell("mount -t sysfs sysfs /sys")?;
     let seen = SHOW.iter().map(|command| guest.shell(command)).collect::<Result<_>>()?;
