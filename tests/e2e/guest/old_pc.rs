@@ -7,9 +7,10 @@ use p2v_tests::old_pc::{self, MAKER, SERIAL};
 use p2v_tests::{p2v, tool};
 use std::fs::{self, File};
 
+/// What is asked. QEMU shows no board, so that not all of the second is there.
 const SHOW: [&str; 5] = [
     "cd /sys/class/dmi/id && cat sys_vendor product_name product_serial product_uuid",
-    "cd /sys/class/dmi/id && cat bios_vendor bios_version board_serial chassis_serial chassis_type",
+    "cd /sys/class/dmi/id; cat bios_vendor bios_version board_serial chassis_serial chassis_type; true",
     "cd /sys/firmware/acpi/tables && sha256sum SLIC MSDM",
     "dd if=/sys/firmware/acpi/tables/FACP bs=1 skip=10 count=14 2>/dev/null; echo",
     "dmesg | grep -c -E '(ACPI|DMI).*([Ee]rror|[Ii]ncorrect|BIOS Bug)' || true",
@@ -83,7 +84,8 @@ fn look(mut guest: Guest) -> Result<Vec<String>> {
     guest.wait_for_screen("Shell on the serial port")?;
     guest.type_keys("s")?;
     guest.wait_for("# ")?;
-    guest.type_line("PS1='p2v''-prompt> '")?;
+    // The echo of a command is to be one line.
+    guest.type_line("stty cols 250; PS1='p2v''-prompt> '")?;
     guest.wait_for("p2v-prompt> ")?;
     guest.shell("mount -t sysfs sysfs /sys")?;
     let seen = SHOW.iter().map(|command| guest.shell(command)).collect::<Result<_>>()?;

@@ -271,3 +271,31 @@ fn unpack(clusters: &[(u64, bool, u32)], mut body: &[u8]) -> Result<Vec<(u64, En
     }
     Ok(unpacked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_p2v_makes_are_taken_and_only_whole() {
+        let names = |names: &[(&str, u32)]| {
+            names
+                .iter()
+                .map(|(name, length)| ((*name).to_owned(), *length))
+                .collect()
+        };
+        let files = unpack_firmware(names(&[("SLIC", 3), ("dmi", 2)]), b"12345").unwrap();
+        let files: Vec<_> = files.iter().map(|file| (&*file.name, &*file.bytes)).collect();
+        assert_eq!(files, [("SLIC", &b"123"[..]), ("dmi", b"45")]);
+        for bad in [
+            &[("../machine.toml", 1)][..],
+            &[("/etc/passwd", 1)],
+            &[("", 1)],
+            &[("dmi", 1), ("dmi", 1)],
+            &[("dmi", 6)],
+            &[("dmi", 3), ("SLIC", u32::MAX)],
+        ] {
+            assert!(unpack_firmware(names(bad), b"12345").is_err(), "{bad:?}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) const UEFI_VARIABLES: &str = "efivars.json";
 const NAMES: [&str; 5] = [SMBIOS_ENTRY_POINT, SMBIOS, SLIC, MSDM, UEFI_VARIABLES];
 
 /// No file has more bytes: variables take the most, in hexadecimal.
-pub(crate) const LARGEST: u64 = 6 << 20;
+pub(crate) const LARGEST: u64 = 12 << 20;
 
 /// A file of the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
