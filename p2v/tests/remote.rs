@@ -111,15 +111,17 @@ fn killed_at_random_moments_on_either_side() {
     let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());
-    let (mut killed, mut finished) = (0, 0);
+    let (mut killed, mut finished, mut attempts) = (0, 0, 0);
     while killed < kills {
+        // Another moment each time: one at which nobody was there to be killed must not come again and again.
+        attempts += 1;
         let mut command = far(&disk, &other, &output);
         command
             .args(["--level", "12", "--quiet"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let random = noise(killed + 5000, 2);
+        let random = noise(attempts + 5000, 2);
         std::thread::sleep(Duration::from_millis(150 + u64::from(random[0]) * 5));
         cut(&mut child, &other, random[1]);
         let output = child.wait_with_output().unwrap();

@@ -73,13 +73,15 @@ fn killed_at_random_moments() {
     let folder = tempfile::tempdir().unwrap();
     let disk = mixed_bytes(folder.path(), 300);
     let machine = folder.path().join("oldpc");
-    let (mut killed, mut finished) = (0, 0);
+    let (mut killed, mut finished, mut attempts) = (0, 0, 0);
     while killed < kills {
+        // Another moment each time: one that is too late must not come again and again.
+        attempts += 1;
         let mut command = p2v("capture");
         capture_of(&mut command, &disk, &machine);
         // Zstandard at this level takes seconds for it.
         let mut child = command.args(["--level", "9"]).spawn().unwrap();
-        let random = noise(killed + 1000, 2);
+        let random = noise(attempts + 1000, 2);
         std::thread::sleep(Duration::from_millis(20 + u64::from(random[0]) * 4));
         child.kill().unwrap();
         let status = child.wait().unwrap();

@@ -20,7 +20,10 @@ const BAR: Style = Style::new()
     .fg(Color::White)
     .bg(Color::Blue)
     .add_modifier(Modifier::BOLD);
-const CHOSEN: Style = Style::new().add_modifier(Modifier::REVERSED);
+/// Not bold: Linux's console would show bold black, which is grey, on grey.
+const CHOSEN: Style = Style::new()
+    .add_modifier(Modifier::REVERSED)
+    .remove_modifier(Modifier::BOLD);
 
 /// Draws what the person is to see. Nothing of `guide` changes but that its scrolling is kept in bounds.
 pub(super) fn draw(frame: &mut Frame<'_>, guide: &mut Guide) {

@@ -24,6 +24,7 @@ impl Health {
     /// For the owner.
     pub(super) fn text(&self) -> String {
         match self {
+            Health::Good(Some(1)) => "good (has run for an hour)".to_owned(),
             Health::Good(Some(hours)) => format!("good (has run for {hours} hours)"),
             Health::Good(None) => "good".to_owned(),
             Health::Worn(why) => format!("worn: {why}. Copy it soon."),

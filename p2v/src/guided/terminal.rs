@@ -2,10 +2,12 @@
 
 use super::pages::Key;
 use crate::error::{Failure, Result};
-use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::cursor::{MoveTo, Show};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::prelude::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -35,9 +37,11 @@ impl Screen {
         let panics = hook();
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(failed)?;
         // From here on `drop` undoes it.
-        let screen = Screen { terminal, panics };
+        let mut screen = Screen { terminal, panics };
         enable_raw_mode().map_err(failed)?;
         execute!(io::stdout(), EnterAlternateScreen).map_err(failed)?;
+        // Linux's console has no alternate screen: what the start of the system printed is still there.
+        screen.terminal.clear().map_err(failed)?;
         Ok(screen)
     }
 
@@ -98,7 +102,9 @@ impl Drop for Screen {
 /// Gives the terminal back. Twice does no harm.
 fn restore() {
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    // Where there is no alternate screen, what comes next is not printed across the last page.
+    let clean = execute!(io::stdout(), Clear(ClearType::All), MoveTo(0, 0));
+    let _ = clean.and_then(|()| execute!(io::stdout(), LeaveAlternateScreen, Show));
 }
 
 /// A panic of this thread gives the terminal back before it prints; what others say waits until then, since the interface

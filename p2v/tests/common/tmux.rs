@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// No screen of a test takes so long.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What the shell in the terminal does: p2v, then what it left behind. Programs of a test stand before those of the system.
-const SCRIPT: &str = "PATH=$PROGRAMS:$PATH
+/// What the shell in the terminal does: something that the screen is full of, as after the start of a system, p2v, then what
+/// it left behind. Programs of a test stand before those of the system.
+const SCRIPT: &str = "PATH=$PROGRAMS:$PATH; seq -s' INIT: ' 400
 before=$(stty -g); \"$P2V\"; status=$?
 [ \"$before\" = \"$(stty -g)\" ] && echo \"left with $status, the terminal as before\"
 exec sleep 1000000\n";
@@ -38,7 +39,8 @@ impl Tmux {
         let config = folder.join("tmux.conf");
         fs::write(
             &config,
-            "set -g status off\nset -g escape-time 0\nset -g history-limit 1000\n",
+            // Linux's console, on which the stick starts, has no alternate screen.
+            "set -g status off\nset -g escape-time 0\nset -g history-limit 1000\nsetw -g alternate-screen off\n",
         )
         .unwrap();
         let set = |name: &str, value: OsString| {
@@ -134,7 +136,9 @@ impl Tmux {
 
     /// Waits until p2v has left with `status`, and the terminal is as it was before.
     pub(crate) fn wait_for_end(&self, status: i32) -> String {
-        self.wait_for(&format!("left with {status}, the terminal as before"))
+        let screen = self.wait_for(&format!("left with {status}, the terminal as before"));
+        assert!(!screen.contains("INIT") && !screen.contains("Q: leave"), "{screen}");
+        screen
     }
 
     /// The process IDs of the p2v in the terminal.
