@@ -39,6 +39,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     what: String,
     advice: Option<String>,
+    is_from_there: bool,
 }
 
 /// The result of everything that a person may have to be told about.
@@ -51,6 +52,7 @@ impl Failure {
             exit,
             what: what.into(),
             advice: None,
+            is_from_there: false,
         }
     }
 
@@ -68,6 +70,18 @@ impl Failure {
     pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// It is what p2v on another computer has told.
+    pub(crate) fn from_there(mut self, host: &str) -> Self {
+        self.what = format!("on {host}: {}", self.what);
+        self.is_from_there = true;
+        self
+    }
+
+    /// Whether p2v on another computer has told it.
+    pub(crate) fn is_from_there(&self) -> bool {
+        self.is_from_there
     }
 
     /// What did not work, without the advice.

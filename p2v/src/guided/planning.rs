@@ -5,6 +5,7 @@ use super::mounts;
 use super::pages::{NotPlanned, Summary, Target};
 use super::words;
 use super::working::Part;
+use crate::capture::store::Line;
 use crate::capture::{Plan, Request};
 use crate::cli::{Cli, Command};
 use crate::error::{Failure, Result};
@@ -34,7 +35,7 @@ pub(super) fn plan(
     let request = request(&line).map_err(NotPlanned::Refused)?;
     let far = connections.line(&request, ticket, stop).map_err(NotPlanned::Refused)?;
     let plan = Plan::over(&request, far.clone(), stop).map_err(|failure| match far {
-        Some(far) if far.was_refused_by(&failure) => another_name(&failure),
+        Some(_) if Line::is_refusal(&failure) => another_name(&failure),
         _ => NotPlanned::Refused(failure),
     })?;
     let summary = Summary {

@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::remote::{Found, Remote};
 use super::ssh::{Asks, Way};
-use super::wire::{self, Wish};
+use super::wire::Wish;
 use crate::error::{Exit, Failure, Result};
 use crate::signals::Stop;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,14 +39,14 @@ impl Line {
         self.address.is_same_pc(address) && self.remote().as_mut().is_some_and(Remote::is_there)
     }
 
-    /// Asks what is in a place. Only a [refusal](Line::was_refused_by) leaves a connection over which more can be asked.
+    /// Asks what is in a place. Only a [refusal](Line::is_refusal) leaves a connection over which more can be asked.
     pub(crate) fn ask(&self, wish: Wish, stop: &Stop) -> Result<Found> {
         let mut remote = self.remote();
         // The last one who asks decides what the other computer begins: nobody who was told to stop.
         stop.check()?;
         let asked = remote.as_mut().ok_or_else(|| self.used())?.ask(wish, stop);
         if let Err(failure) = &asked
-            && !self.was_refused_by(failure)
+            && !Line::is_refusal(failure)
         {
             *remote = None;
         }
@@ -54,8 +54,8 @@ impl Line {
     }
 
     /// Whether the other computer has refused the place that it was asked for.
-    pub(crate) fn was_refused_by(&self, failure: &Failure) -> bool {
-        failure.exit == Exit::Refused && wire::was_told_by(self.host(), failure)
+    pub(crate) fn is_refusal(failure: &Failure) -> bool {
+        failure.exit == Exit::Refused && failure.is_from_there()
     }
 
     /// Takes the connection out of it, for a capture.

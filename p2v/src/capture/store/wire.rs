@@ -152,25 +152,17 @@ impl Answer {
     }
 }
 
-/// The failure that the other computer told. It says so at its beginning: see [`was_told_by`].
+/// The failure that the other computer told.
 pub(super) fn failure(exit: u8, what: &str, advice: Option<String>, host: &str) -> Failure {
     let exit = [Exit::Refused, Exit::TargetUnwritable]
         .into_iter()
         .find(|known| *known as u8 == exit)
         .unwrap_or(Exit::Failed);
-    let failure = Failure::new(exit, format!("on {host}: {what}"));
+    let failure = Failure::new(exit, what).from_there(host);
     match advice {
         Some(advice) => failure.advice(advice),
         None => failure,
     }
-}
-
-/// Whether `failure` is what the other computer told.
-pub(crate) fn was_told_by(host: &str, failure: &Failure) -> bool {
-    failure
-        .what()
-        .strip_prefix("on ")
-        .is_some_and(|rest| rest.strip_prefix(host).is_some_and(|rest| rest.starts_with(": ")))
 }
 
 /// Sends one message.
