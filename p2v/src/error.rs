@@ -39,7 +39,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     what: String,
     advice: Option<String>,
-    is_from_there: bool,
+    told_there: bool,
 }
 
 /// The result of everything that a person may have to be told about.
@@ -52,7 +52,7 @@ impl Failure {
             exit,
             what: what.into(),
             advice: None,
-            is_from_there: false,
+            told_there: false,
         }
     }
 
@@ -73,15 +73,15 @@ impl Failure {
     }
 
     /// It is what p2v on another computer has told.
-    pub(crate) fn from_there(mut self, host: &str) -> Self {
+    pub(crate) fn told_there(mut self, host: &str) -> Self {
         self.what = format!("on {host}: {}", self.what);
-        self.is_from_there = true;
+        self.told_there = true;
         self
     }
 
     /// Whether p2v on another computer has told it.
-    pub(crate) fn is_from_there(&self) -> bool {
-        self.is_from_there
+    pub(crate) fn was_told_there(&self) -> bool {
+        self.told_there
     }
 
     /// What did not work, without the advice.

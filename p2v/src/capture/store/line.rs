@@ -55,7 +55,7 @@ impl Line {
 
     /// Whether the other computer has refused the place that it was asked for.
     pub(crate) fn is_refusal(failure: &Failure) -> bool {
-        failure.exit == Exit::Refused && failure.is_from_there()
+        failure.exit == Exit::Refused && failure.was_told_there()
     }
 
     /// Takes the connection out of it, for a capture.

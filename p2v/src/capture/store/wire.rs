@@ -158,7 +158,7 @@ pub(super) fn failure(exit: u8, what: &str, advice: Option<String>, host: &str) 
         .into_iter()
         .find(|known| *known as u8 == exit)
         .unwrap_or(Exit::Failed);
-    let failure = Failure::new(exit, what).from_there(host);
+    let failure = Failure::new(exit, what).told_there(host);
     match advice {
         Some(advice) => failure.advice(advice),
         None => failure,
