@@ -245,3 +245,48 @@ fn every_step_can_be_the_last_and_the_next_run_has_all_of_it() {
     });
     assert!(kills > 20, "{kills} kills");
 }
+
+#[test]
+fn the_disk_says_what_starts_it_and_the_pc_only_where_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pc = Pc::new(folder.path(), 8);
+    let without_uefi = folder.path().join("bios");
+    fs::create_dir(&without_uefi).unwrap();
+    let with_uefi = pc.firmware.clone();
+    let (mbr, gpt, efi) = (
+        "label: dos\ntype=83, bootable\n",
+        "label: gpt\ntype=L\n",
+        "label: gpt\ntype=U\n",
+    );
+    for (number, (table, has_code, in_uefi, in_bios)) in [
+        // Started like a BIOS does, also by a PC that started the stick by UEFI.
+        (mbr, true, "bios", "bios"),
+        (mbr, false, "bios", "bios"),
+        (efi, false, "uefi", "uefi"),
+        // Both could start it, or neither.
+        (efi, true, "uefi", "bios"),
+        (gpt, false, "uefi", "bios"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let disk = folder.path().join(format!("{number}.img"));
+        File::create(&disk).unwrap().set_len(16 * MIB).unwrap();
+        feed(Command::new("sfdisk").arg("-q").arg(&disk), table);
+        if has_code {
+            put(&disk, 0, &[0xeb, 0x63, 0x90]);
+        }
+        pc.disk = disk;
+        for (firmware, wanted) in [(&with_uefi, in_uefi), (&without_uefi, in_bios)] {
+            pc.firmware.clone_from(firmware);
+            let plan = run(pc.capture(folder.path().join("machine")).arg("--dry-run"));
+            let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+            assert_eq!(
+                plan["machine"]["firmware"],
+                wanted,
+                "disk {number}, {}",
+                firmware.display()
+            );
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{
     Controller, Disk, Firmware, FoundSystem, Geometry, Graphics, Identity, Machine, Nic, Origin, Rtc, firmware,
-    geometry,
+    geometry, starts,
 };
 use disk::ReadAt;
 use disk::layout::DiskLayout;
@@ -12,10 +12,6 @@ use drivers_inject::{Family, System};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// GPT type of an EFI system partition (UEFI specification, section 5.3.3).
-const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
-/// GPT type of GRUB's BIOS boot partition.
-const BIOS_BOOT: &str = "21686148-6449-6e6f-744e-656564454649";
 /// An image file that counts as a disk of this computer, for tests and demonstrations.
 const OWN_DISK: &str = "P2V_OWN_DISK";
 /// What the runner can give a machine.
@@ -49,11 +45,7 @@ pub(crate) fn describe(
     layout: &DiskLayout,
     systems: &[System],
 ) -> Machine {
-    let firmware = if live {
-        running_firmware()
-    } else {
-        firmware_of(disk, layout)
-    };
+    let firmware = starts::by(disk, layout).unwrap_or_else(|| if live { running_firmware() } else { Firmware::Bios });
     let (cpus, memory) = if live { running_size() } else { None }.unwrap_or_else(|| usual_size(systems));
     let mut nics = if live { running_nics() } else { Vec::new() };
     if nics.is_empty() {
@@ -115,27 +107,6 @@ fn ascii(text: Option<&str>, max: usize) -> Option<String> {
 
 fn running_firmware() -> Firmware {
     if firmware::root().join("efi").exists() {
-        Firmware::Uefi
-    } else {
-        Firmware::Bios
-    }
-}
-
-/// UEFI if there is an EFI system partition and nothing that a BIOS could start.
-fn firmware_of(disk: &dyn ReadAt, layout: &DiskLayout) -> Firmware {
-    if layout.table.scheme != Scheme::Gpt {
-        return Firmware::Bios;
-    }
-    let has = |guid: &str| {
-        layout
-            .table
-            .partitions
-            .iter()
-            .any(|p| p.type_code.eq_ignore_ascii_case(guid))
-    };
-    let mut code = [0; 440];
-    let boot_code = disk.read_at(0, &mut code).is_ok() && code.iter().any(|byte| *byte != 0);
-    if has(EFI_SYSTEM) && !has(BIOS_BOOT) && !boot_code {
         Firmware::Uefi
     } else {
         Firmware::Bios

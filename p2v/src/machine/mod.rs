@@ -14,6 +14,7 @@ pub(crate) mod rename;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 mod snapshots;
+mod starts;
 mod survey;
 mod template;
 
