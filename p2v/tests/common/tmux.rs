@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,11 @@ impl Tmux {
 
     /// The same, with more in its environment.
     pub(crate) fn start_with(folder: &Path, disks: &[&Path], environment: &[(&str, &Path)]) -> Self {
+        // Each has a server of its own: the last one may still be about to end.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let tmux = Tmux {
-            socket: folder.join("tmux"),
+            socket: folder.join(format!("tmux-{number}")),
         };
         let script = folder.join("session.sh");
         fs::write(&script, SCRIPT).unwrap();
