@@ -72,6 +72,8 @@ impl Drop for UsbDisk {
         if let Some(mut cable) = self.cable.take() {
             let _ = cable.kill();
             let _ = cable.wait();
+            let shown = self.image.with_file_name("usb-shown");
+            let _ = start(Command::new("umount").arg("-l").arg(shown));
         }
     }
 }
