@@ -7,7 +7,6 @@ use common::kills::{at_steps, was_killed};
 use common::running::{names, refused, until};
 use common::*;
 use p2v_tests::old_pc;
-use p2v_tests::ssh::OtherPc;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -159,7 +158,7 @@ fn what_cannot_be_read_is_told_and_stops_nothing() {
 fn it_arrives_at_another_computer() {
     let folder = tempfile::tempdir().unwrap();
     let pc = Pc::new(folder.path(), 4);
-    let other = OtherPc::new(folder.path(), Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap();
+    let other = other_pc(folder.path());
     let machine = folder.path().join("far");
     let output = format!("ssh://newpc{}", machine.display());
     run(pc.capture(&output).args(other.arguments()));
@@ -190,7 +189,7 @@ fn killed(pc: &Pc, output: &str, machine: &Path, more: &[std::ffi::OsString]) {
 fn a_capture_that_goes_on_in_another_pc_keeps_what_the_first_one_said() {
     let folder = tempfile::tempdir().unwrap();
     let pc = Pc::new(folder.path(), 100);
-    let other = OtherPc::new(folder.path(), Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap();
+    let other = other_pc(folder.path());
     let (here, far) = (folder.path().join("here"), folder.path().join("far"));
     for (machine, output, more) in [
         (&here, here.display().to_string(), Vec::new()),

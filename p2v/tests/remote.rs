@@ -3,16 +3,13 @@
 mod common;
 
 use common::failing::{FailingDisk, bad_in};
+use common::kills::at_random_moments;
 use common::*;
 use p2v_tests::ssh::OtherPc;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-fn other_pc(folder: &Path) -> OtherPc {
-    OtherPc::new(folder, Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap()
-}
 
 fn far(disk: &Path, other: &OtherPc, output: &str) -> Command {
     let mut command = p2v("capture");
@@ -102,43 +99,30 @@ fn cut(child: &mut Child, other: &OtherPc, which: u8) {
     }
 }
 
-/// `P2V_KILLS` says how many; each comes after a random time and to a random one of the three processes.
+/// Each kill comes to a random one of the three processes.
 #[test]
 fn killed_at_random_moments_on_either_side() {
-    let kills: u64 = std::env::var("P2V_KILLS").map_or(9, |number| number.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let disk = mixed_bytes(folder.path(), 300);
     let other = other_pc(folder.path());
     let machine = folder.path().join("oldpc");
     let output = format!("ssh://newpc{}", machine.display());
-    let (mut killed, mut finished, mut attempts) = (0, 0, 0);
-    while killed < kills {
-        // Another moment each time: one at which nobody was there to be killed must not come again and again.
-        attempts += 1;
+    let attempt = |random: [u8; 2]| {
         let mut command = far(&disk, &other, &output);
         command
             .args(["--level", "12", "--quiet"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let random = noise(attempts + 5000, 2);
         std::thread::sleep(Duration::from_millis(150 + u64::from(random[0]) * 5));
         cut(&mut child, &other, random[1]);
         let output = child.wait_with_output().unwrap();
-        if !output.status.success() {
-            assert!([None, Some(5)].contains(&output.status.code()), "{}", errors(&output));
-            killed += 1;
-            continue;
-        }
-        judge(&disk, &machine);
-        fs::remove_dir_all(&machine).unwrap();
-        finished += 1;
-    }
-    if !machine.join("machine.toml").exists() {
-        run(far(&disk, &other, &output).arg("--quiet"));
-    }
-    judge(&disk, &machine);
-    println!("{killed} kills, {} captures", finished + 1);
+        let code = output.status.code();
+        assert!([None, Some(5), Some(0)].contains(&code), "{}", errors(&output));
+        code != Some(0)
+    };
+    let finish = || drop(run(far(&disk, &other, &output).arg("--quiet")));
+    at_random_moments(9, &disk, &machine, attempt, finish);
 }
 
 #[test]

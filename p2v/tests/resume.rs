@@ -3,7 +3,7 @@
 mod common;
 
 use common::failing::{FailingDisk, bad_in};
-use common::kills::{at_every_step, at_steps, was_killed};
+use common::kills::{at_every_step, at_random_moments, at_steps, was_killed};
 use common::*;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
@@ -66,39 +66,24 @@ fn every_step_of_a_capture_can_be_its_last() {
     assert!(kills > 60, "{kills} kills");
 }
 
-/// `P2V_KILLS` says how many; each comes after a random time, again and again until a capture is finished all the same.
 #[test]
 fn killed_at_random_moments() {
-    let kills: u64 = std::env::var("P2V_KILLS").map_or(12, |number| number.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let disk = mixed_bytes(folder.path(), 300);
     let machine = folder.path().join("oldpc");
-    let (mut killed, mut finished, mut attempts) = (0, 0, 0);
-    while killed < kills {
-        // Another moment each time: one that is too late must not come again and again.
-        attempts += 1;
+    let attempt = |random: [u8; 2]| {
         let mut command = p2v("capture");
         capture_of(&mut command, &disk, &machine);
         // Zstandard at this level takes seconds for it.
         let mut child = command.args(["--level", "9"]).spawn().unwrap();
-        let random = noise(attempts + 1000, 2);
         std::thread::sleep(Duration::from_millis(20 + u64::from(random[0]) * 4));
         child.kill().unwrap();
         let status = child.wait().unwrap();
-        if status.signal() == Some(9) {
-            killed += 1;
-            continue;
-        }
-        assert!(status.success());
-        judge(&disk, &machine);
-        fs::remove_dir_all(&machine).unwrap();
-        finished += 1;
-    }
-    if !machine.join("machine.toml").exists() {
-        go_on(&disk, &machine);
-    }
-    judge(&disk, &machine);
-    println!("{killed} kills, {} captures", finished + 1);
+        let killed = status.signal() == Some(9);
+        assert!(killed || status.success());
+        killed
+    };
+    at_random_moments(12, &disk, &machine, attempt, || go_on(&disk, &machine));
 }
 
 /// A disk that writes down what is read of it: offset and length of each read.

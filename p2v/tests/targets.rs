@@ -26,10 +26,6 @@ fn there(other: &OtherPc, machine: &Path) -> Vec<OsString> {
     output.into_iter().chain(other.arguments()).collect()
 }
 
-fn other_pc(folder: &Path) -> OtherPc {
-    OtherPc::new(folder, Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap()
-}
-
 fn fills_up(folder: &Path, target: Target<'_>) {
     let disk = mixed_bytes(folder, 96);
     let (small, machine) = (folder.join("small"), folder.join("oldpc"));

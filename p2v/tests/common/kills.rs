@@ -57,3 +57,36 @@ pub(crate) fn was_killed(command: &mut Command) -> bool {
     assert!(killed || output.status.success(), "{}", errors(&output));
     killed
 }
+
+/// Kills captures of `disk` into `machine` at random moments, as often as `P2V_KILLS` says, else `usual` times.
+/// `attempt` starts one, kills it when and how two random bytes say, and says whether that came in time. What came through
+/// all the same is judged and begun anew; `finish` lets the last one come through.
+pub(crate) fn at_random_moments(
+    usual: u64,
+    disk: &Path,
+    machine: &Path,
+    mut attempt: impl FnMut([u8; 2]) -> bool,
+    finish: impl FnOnce(),
+) {
+    let kills: u64 = std::env::var("P2V_KILLS").map_or(usual, |number| number.parse().unwrap());
+    let (mut killed, mut finished) = (0, 0);
+    // Another moment each time: one that is too early or too late must not come again and again.
+    for number in 0.. {
+        if killed == kills {
+            break;
+        }
+        let random = noise(number + 1000, 2);
+        if attempt([random[0], random[1]]) {
+            killed += 1;
+            continue;
+        }
+        judge(disk, machine);
+        fs::remove_dir_all(machine).unwrap();
+        finished += 1;
+    }
+    if !machine.join("machine.toml").exists() {
+        finish();
+    }
+    judge(disk, machine);
+    println!("{killed} kills, {} captures", finished + 1);
+}

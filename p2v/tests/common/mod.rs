@@ -14,6 +14,7 @@ pub(crate) mod usb;
 
 #[allow(unused_imports, reason = "each test binary uses its own part")]
 pub(crate) use loop_device::Loop;
+use p2v_tests::ssh::OtherPc;
 use p2v_tests::tool;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -55,6 +56,11 @@ pub(crate) fn capture(source: &Path, folder: &Path, more: &[&str]) -> serde_json
         .arg("--json")
         .args(more));
     serde_json::from_str(&text).unwrap()
+}
+
+/// Another computer that is reached through ssh, with this p2v on it.
+pub(crate) fn other_pc(folder: &Path) -> OtherPc {
+    OtherPc::new(folder, Path::new(env!("CARGO_BIN_EXE_p2v"))).unwrap()
 }
 
 /// Bytes that look random and do not compress, different for each `seed`.
