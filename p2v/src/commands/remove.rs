@@ -16,26 +16,24 @@ pub(crate) fn run(args: &RemoveArgs) -> Result<()> {
     let lock = FolderLock::exclusive(&folder)?;
     sessions::forget(&folder)?;
     machine::check_independent(&folder)?;
-    let (files, folders) = files(&folder)?;
+    let files = files(&folder)?;
     confirm(&loss(&folder), &format!("Remove {}?", folder.display()), args.yes)?;
     // The menu's entry is no reason to stop: it can be removed without the machine.
     let _ = launcher::remove(&folder);
     for path in &files {
         fs::remove_file(path).map_err(|error| Failure::target_write(path, &error))?;
     }
-    for name in folders {
-        firmware::remove(&folder, &name)?;
-    }
+    firmware::remove_all(&folder)?;
     fs::remove_dir(&folder).map_err(|error| Failure::target_write(&folder, &error))?;
     drop(lock);
     print(&format!("{} is removed.\n", folder.display()))
 }
 
-/// The files to remove, in their order: without `machine.toml` nothing starts that is half gone. And the names of the folders
-/// with what the old PC's firmware said.
-fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
+/// The files to remove, in their order: without `machine.toml` nothing starts that is half gone. The folder with what the
+/// old PC's firmware said is looked into, too.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Failure::failed(format!("cannot read the folder {}: {error}", folder.display()));
-    let (mut ours, mut folders, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let is_folder = entry.file_type().map_err(failed)?.is_dir();
@@ -44,11 +42,10 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_folder && [names::FIRMWARE.to_owned(), names::partial(names::FIRMWARE)].contains(&name) {
+        if is_folder && firmware::folders().contains(&name) {
             let inside = firmware::names(&entry.path()).map_err(failed)?;
             let foreign = inside.iter().filter(|file| !firmware::is_ours(file));
             others.extend(foreign.map(|file| format!("{name}/{file}")));
-            folders.push(name);
         } else {
             others.push(name);
         }
@@ -63,7 +60,7 @@ fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>)> {
         return Err(Failure::refused(what).advice("Nothing was removed. Move that away first."));
     }
     ours.sort_by_key(|path| !path.ends_with(MACHINE));
-    Ok((ours, folders))
+    Ok(ours)
 }
 
 fn loss(folder: &Path) -> String {

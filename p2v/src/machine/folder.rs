@@ -98,9 +98,7 @@ impl NewFolder {
             }
         }
         ours.sort_by_key(|name| name == JOURNAL);
-        for name in [FIRMWARE.to_owned(), partial(FIRMWARE)] {
-            firmware::remove(path, &name)?;
-        }
+        firmware::remove_all(path)?;
         ours.iter()
             .try_for_each(|name| std::fs::remove_file(path.join(name)))
             .map_err(failed)
@@ -202,9 +200,7 @@ impl Drop for NewFolder {
         if self.stays {
             return;
         }
-        for name in [FIRMWARE.to_owned(), partial(FIRMWARE)] {
-            let _ = firmware::remove(&self.path, &name);
-        }
+        let _ = firmware::remove_all(&self.path);
         for file in self.files.iter().rev() {
             let _ = std::fs::remove_file(file);
         }

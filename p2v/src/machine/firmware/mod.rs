@@ -131,6 +131,17 @@ pub(crate) fn remove(machine: &Path, name: &str) -> Result<()> {
     }
 }
 
+/// Removes the folder from a machine's folder, finished or not, as [`remove`] does.
+pub(crate) fn remove_all(machine: &Path) -> Result<()> {
+    // Both, even if one cannot be removed.
+    folders().map(|name| remove(machine, &name)).into_iter().collect()
+}
+
+/// The folder's names in a machine's folder: when it is finished, and before.
+pub(crate) fn folders() -> [String; 2] {
+    [FIRMWARE.to_owned(), partial(FIRMWARE)]
+}
+
 /// What is in the folder, in order; nothing if it is not there.
 pub(crate) fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
