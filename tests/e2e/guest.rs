@@ -14,7 +14,8 @@ mod pictures;
 use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian::{self, Debian, ROOT_PASSWORD};
 use p2v_tests::guest::Guest;
-use p2v_tests::{p2v, tool};
+use p2v_tests::p2v;
+use p2v_tests::tool::{self, sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,10 +43,6 @@ fn captured(recipe: &Debian) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
     let machine = folder.path().join(recipe.name());
     p2v::capture(&recipe.disk()?.image, &machine)?;
     Ok((machine, Some(folder)))
-}
-
-fn sha256(file: &Path) -> Result<String> {
-    tool::text(Command::new("sha256sum").arg(file))
 }
 
 #[test]

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use p2v_tests::fixtures::debian;
 use p2v_tests::guest::Guest;
 use p2v_tests::neighbour::{Neighbour, PASSWORD};
-use p2v_tests::{emulated, p2v, tool};
+use p2v_tests::tool::{self, sha256};
+use p2v_tests::{emulated, p2v, volume};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,19 +57,23 @@ impl Journey {
         self.folder.path().join(name)
     }
 
-    /// Starts the PC.
+    /// Starts the PC and chooses its disk.
     fn start(&self, command: Command) -> Result<Guest> {
-        let guest = Guest::start(command, self.file("control"))?;
-        Ok(guest.with_patience(PATIENCE))
+        let mut guest = Guest::start(command, self.file("control"))?.with_patience(PATIENCE);
+        wait_for(&mut guest, "which disk?")?;
+        wait_for(&mut guest, "called oldpc")?;
+        choose(&mut guest, "OLD-DISK")?;
+        go(&mut guest, "Where shall the copy go?")?;
+        Ok(guest)
     }
 
-    /// Switches the PC off, and looks whether its disk is as it was.
-    fn end(&self, mut guest: Guest) -> Result<()> {
-        guest.wait_for("press Enter to use p2v")?;
-        guest.type_line("s")?;
-        guest.prompt()?;
-        guest.type_line("poweroff")?;
-        guest.expect_end()?;
+    /// Starts the copy, reads the report, and switches the PC off, whose disk must be as it was.
+    fn copy(&self, mut guest: Guest) -> Result<()> {
+        go(&mut guest, "Press Enter to start.")?;
+        go(&mut guest, "The old PC is copied, all of it.")?;
+        press(&mut guest, "q")?;
+        emulated::shell(&mut guest)?;
+        emulated::power_off(&mut guest)?;
         ensure!(sha256(&self.disk)? == self.before, "the old PC's disk was written to");
         Ok(())
     }
@@ -85,10 +90,6 @@ impl Journey {
         tool::run(Command::new("qemu-img").arg("check").arg(&image))?;
         p2v::adapt(&self.machine)
     }
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    tool::text(Command::new("sha256sum").arg("-b").arg(path))
 }
 
 /// Presses a key, by QMP's name.
@@ -189,52 +190,25 @@ fn backup_disk(disk: &Path) -> Result<()> {
     .map(|_| ())
 }
 
-/// Takes the folder `name` out of the volume of a second disk.
-fn take_out(disk: &Path, name: &str, to: &Path, work: &Path) -> Result<()> {
-    let volume = work.join("volume");
-    tool::shell(
-        r#"dd if="$1" of="$2" bs=1M skip=1 conv=sparse status=none; e2fsck -fn "$2""#,
-        &[disk.as_os_str(), volume.as_os_str()],
-    )?;
-    let out = work.join("out");
-    fs::create_dir(&out)?;
-    let dump = format!("rdump /{name} {}", out.display());
-    tool::run(Command::new("debugfs").arg("-R").arg(dump).arg(&volume))?;
-    fs::remove_file(&volume)?;
-    Ok(fs::rename(out.join(name), to)?)
-}
-
 #[test]
 fn by_bios_to_a_second_disk() -> Result<()> {
     let journey = Journey::new("second-disk")?;
     let (stick, backup) = (journey.file("stick"), journey.file("backup"));
     backup_disk(&backup)?;
-    File::create(&stick)?.set_len(1 << 30)?;
-    tool::run(
-        p2v::command("live-usb")?
-            .args(["--yes", "--write"])
-            .arg(&stick)
-            .arg(live()?),
-    )?;
+    emulated::write_stick(&stick, &live()?)?;
     let mut command = emulated::qemu(journey.folder.path(), "pc", "none");
     emulated::with_disk(&mut command, &journey.disk, "OLD-DISK");
     emulated::with_disk(&mut command, &backup, "NEW-DISK");
     emulated::with_stick(&mut command, &stick);
     let mut guest = journey.start(command)?;
 
-    wait_for(&mut guest, "which disk?")?;
-    wait_for(&mut guest, "called oldpc")?;
-    choose(&mut guest, "OLD-DISK")?;
-    go(&mut guest, "Where shall the copy go?")?;
     choose(&mut guest, "BACKUP")?;
     go(&mut guest, "Use this drive?")?;
     go(&mut guest, "> oldpc")?;
-    go(&mut guest, "Press Enter to start.")?;
-    go(&mut guest, "The old PC is copied, all of it.")?;
-    press(&mut guest, "q")?;
-    journey.end(guest)?;
+    journey.copy(guest)?;
 
-    take_out(&backup, "oldpc", &journey.machine, journey.folder.path())?;
+    let copy = volume::take_out(&backup, 1, "oldpc", journey.folder.path())?;
+    fs::rename(copy, &journey.machine)?;
     journey.judge()
 }
 
@@ -256,10 +230,6 @@ fn by_uefi_to_another_pc() -> Result<()> {
     command.arg("-cdrom").arg(live()?);
     let mut guest = journey.start(command)?;
 
-    wait_for(&mut guest, "which disk?")?;
-    wait_for(&mut guest, "called oldpc")?;
-    choose(&mut guest, "OLD-DISK")?;
-    go(&mut guest, "Where shall the copy go?")?;
     choose(&mut guest, "Another PC")?;
     go(&mut guest, "Which PC shall take the copy?")?;
     for (text, next) in [(ADDRESS, "> User:"), ("me", "> Folder:")] {
@@ -275,10 +245,7 @@ fn by_uefi_to_another_pc() -> Result<()> {
     wait_for(&mut guest, "password:")?;
     guest.type_keys(PASSWORD)?;
     wait_for(&mut guest, &"*".repeat(PASSWORD.len()))?;
-    go(&mut guest, "Press Enter to start.")?;
-    go(&mut guest, "The old PC is copied, all of it.")?;
-    press(&mut guest, "q")?;
-    journey.end(guest)?;
+    journey.copy(guest)?;
 
     let library = newpc.home().join(".local/share/p2v/machines");
     fs::rename(library.join("oldpc"), &journey.machine)?;

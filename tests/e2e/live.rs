@@ -3,30 +3,14 @@
 //! `cargo xtask live` runs these; they take minutes.
 
 use anyhow::{Result, ensure};
-use p2v_tests::emulated::{self, OVMF, old_qemu, with_disk, with_stick, with_uefi};
+use p2v_tests::emulated::{self, OVMF, old_qemu, power_off, shell, with_disk, with_stick, with_uefi, write_stick};
 use p2v_tests::fixtures::{fragile, live};
 use p2v_tests::guest::Guest;
-use p2v_tests::{p2v, tool};
+use p2v_tests::tool::{self, sha256};
+use p2v_tests::{p2v, volume};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-/// Waits until the system has started, and gets a shell on the serial line.
-fn shell(guest: &mut Guest) -> Result<()> {
-    guest.wait_for("press Enter to use p2v")?;
-    guest.type_line("s")?;
-    guest.prompt()
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    tool::text(Command::new("sha256sum").arg("-b").arg(path))
-}
-
-/// Switches the system off.
-fn power_off(guest: &mut Guest) -> Result<()> {
-    guest.type_line("poweroff")?;
-    guest.expect_end()
-}
 
 /// What the system sees of the fragile disk: everything that it could have put together is there, and nothing is.
 fn assert_left_alone(guest: &mut Guest) -> Result<()> {
@@ -69,13 +53,7 @@ fn capture_from_stick(
     let (disk, stick) = (folder.path().join("disk"), folder.path().join("stick"));
     fragile::disk(&disk, folder.path())?;
     let before = sha256(&disk)?;
-    fs::File::create(&stick)?.set_len(1 << 30)?;
-    tool::run(
-        p2v::command("live-usb")?
-            .args(["--yes", "--write"])
-            .arg(&stick)
-            .arg(image),
-    )?;
+    write_stick(&stick, image)?;
 
     let mut command = pc(folder.path());
     with_disk(&mut command, &disk, "old");
@@ -99,37 +77,8 @@ fn capture_from_stick(
     ensure!(sha256(&disk)? == before, "the old PC's disk was written to");
 
     // The capture is on the stick, whole: the judges are e2fsprogs and QEMU.
-    let volume = folder.path().join("volume");
-    let start = tool::text(Command::new("sfdisk").args(["--json"]).arg(&stick))?;
-    let table: serde_json::Value = serde_json::from_str(&start)?;
-    let partition = &table["partitiontable"]["partitions"][2];
-    let (start, size) = (
-        partition["start"].as_u64().unwrap_or(0),
-        partition["size"].as_u64().unwrap_or(0),
-    );
-    tool::shell(
-        "dd if=\"$1\" of=\"$2\" bs=512 skip=\"$3\" count=\"$4\" conv=sparse status=none; e2fsck -fn \"$2\"",
-        &[
-            stick.as_os_str(),
-            volume.as_os_str(),
-            start.to_string().as_ref(),
-            size.to_string().as_ref(),
-        ],
-    )?;
-    let machine = folder.path().join("out");
-    fs::create_dir(&machine)?;
-    tool::run(
-        Command::new("debugfs")
-            .arg("-R")
-            .arg(format!("rdump /oldpc {}", machine.display()))
-            .arg(&volume),
-    )?;
-    tool::run(
-        p2v::command("verify")?
-            .arg(machine.join("oldpc"))
-            .arg("--against")
-            .arg(&disk),
-    )?;
+    let machine = volume::take_out(&stick, 3, "oldpc", folder.path())?;
+    tool::run(p2v::command("verify")?.arg(machine).arg("--against").arg(&disk))?;
     Ok(())
 }
 

@@ -1,5 +1,9 @@
 //! An old PC that is emulated by QEMU and starts from a stick or a disc of the live system.
 
+use crate::guest::Guest;
+use crate::{p2v, tool};
+use anyhow::Result;
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
@@ -66,4 +70,33 @@ pub fn with_stick(command: &mut Command, stick: &Path) {
         .args(["-device", "usb-ehci", "-drive"])
         .arg(format!("if=none,id=stick,format=raw,file={}", stick.display()))
         .args(["-device", "usb-storage,drive=stick,removable=on,bootindex=0"]);
+}
+
+/// Makes a stick of 1 GiB with the live system.
+///
+/// # Errors
+/// If p2v cannot write it.
+pub fn write_stick(stick: &Path, image: &Path) -> Result<()> {
+    File::create(stick)?.set_len(1 << 30)?;
+    let mut write = p2v::command("live-usb")?;
+    tool::run(write.args(["--yes", "--write"]).arg(stick).arg(image)).map(|_| ())
+}
+
+/// Waits until the live system has started, and gets a shell on the serial line.
+///
+/// # Errors
+/// As [`Guest::wait_for`].
+pub fn shell(guest: &mut Guest) -> Result<()> {
+    guest.wait_for("press Enter to use p2v")?;
+    guest.type_line("s")?;
+    guest.prompt()
+}
+
+/// Switches the live system off, from that shell.
+///
+/// # Errors
+/// As [`Guest::expect_end`].
+pub fn power_off(guest: &mut Guest) -> Result<()> {
+    guest.type_line("poweroff")?;
+    guest.expect_end()
 }

@@ -15,3 +15,4 @@ pub mod p2v;
 pub mod picture;
 pub mod ssh;
 pub mod tool;
+pub mod volume;

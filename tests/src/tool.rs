@@ -50,6 +50,14 @@ pub fn text(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&run(command)?.stdout).into_owned())
 }
 
+/// What `sha256sum` prints of a file, to be compared with what it printed before.
+///
+/// # Errors
+/// As [`run`].
+pub fn sha256(file: &std::path::Path) -> Result<String> {
+    text(Command::new("sha256sum").arg("-b").arg(file))
+}
+
 /// Runs a script with `sh -eu`; `arguments` are its `$1`, `$2`, …
 ///
 /// # Errors
