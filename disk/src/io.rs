@@ -16,6 +16,10 @@ pub trait ReadAt: Send + Sync {
     /// Fills `buf` from `offset` (bytes). Reading past [`size`](ReadAt::size) is an error of kind
     /// [`io::ErrorKind::UnexpectedEof`], never a short read.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Says that `range` (bytes) will be read soon, so that a disk can fetch several places at once. It is advice: nothing
+    /// may come of it.
+    fn will_read(&self, _range: Range<u64>) {}
 }
 
 /// A virtual disk of a running machine: readable, writable, flushable from several threads.
@@ -50,6 +54,9 @@ impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         (**self).read_at(offset, buf)
     }
+    fn will_read(&self, range: Range<u64>) {
+        (**self).will_read(range);
+    }
 }
 
 impl<T: BlockDevice + ?Sized> BlockDevice for Arc<T> {
@@ -67,6 +74,9 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         (**self).read_at(offset, buf)
+    }
+    fn will_read(&self, range: Range<u64>) {
+        (**self).will_read(range);
     }
 }
 
@@ -116,6 +126,10 @@ impl<T: ReadAt> ReadAt for Window<T> {
             return Err(past_end(offset, buf.len(), self.size));
         }
         self.inner.read_at(self.start.saturating_add(offset), buf)
+    }
+    fn will_read(&self, range: Range<u64>) {
+        let inside = |at: u64| self.start.saturating_add(at.min(self.size));
+        self.inner.will_read(inside(range.start)..inside(range.end));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::partition;
 use serde::Serialize;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use sysfs::{DeviceNumber, System};
@@ -162,6 +163,12 @@ impl Source {
         self.files.read_bulk(offset, buf, self.info.size)
     }
 
+    /// The same for little, alone in its surroundings: most of that is the metadata of a large empty filesystem, which
+    /// was read before to know what is used, and may still be in the page cache.
+    pub fn read_little(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.files.read_little(offset, buf, self.info.size)
+    }
+
     /// Fills `buf` from `offset` with no more read around it than the disk's sectors: for places where reads fail. The
     /// address of `buf` must be a multiple of the sector size for reads past the page cache, which else reads whole pages.
     pub fn read_sectors(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
@@ -184,6 +191,9 @@ impl ReadAt for Source {
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.files.read_buffered(offset, buf, self.info.size)
+    }
+    fn will_read(&self, range: Range<u64>) {
+        self.files.will_read(range);
     }
 }
 

@@ -6,6 +6,7 @@ use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,13 @@ impl Files {
         self.buffered.read_exact_at(buf, offset)
     }
 
+    /// Has `range` read into the page cache while others go on.
+    pub(super) fn will_read(&self, range: Range<u64>) {
+        if let Some(length) = NonZeroU64::new(range.end.saturating_sub(range.start)) {
+            let _ = fadvise(&self.buffered, range.start, Some(length), Advice::WillNeed);
+        }
+    }
+
     pub(super) fn read_bulk(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
         if !in_bounds(offset, buf.len(), size) {
             return Err(past_end(offset, buf.len(), size));
@@ -87,6 +95,14 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// For a few bytes that somebody may have read before.
+    pub(super) fn read_little(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
+        if !in_bounds(offset, buf.len(), size) {
+            return Err(past_end(offset, buf.len(), size));
+        }
+        self.read_uncached(offset, buf)
     }
 
     /// Through the page cache, leaving nothing in it: a capture reads each byte once, and what it left there would only

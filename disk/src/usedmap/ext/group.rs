@@ -6,6 +6,7 @@
 use super::superblock::{Checksums, Superblock};
 use crate::bytes::Fields;
 use crate::checksum::{crc16, crc32c};
+use crate::extent::ExtentSet;
 use std::ops::Range;
 
 /// The bitmap was never written: only metadata is in use.
@@ -85,38 +86,38 @@ impl Descriptor {
         ]
     }
 
-    /// The bitmap of a group that has none on disk.
-    pub(super) fn implied_bitmap(&self, group: u64, superblock: &Superblock) -> Vec<u8> {
-        let bytes = superblock.clusters_per_group.div_ceil(8);
-        let mut bitmap = vec![0u8; usize::try_from(bytes).unwrap_or(0)];
+    /// The used clusters of a group that has no bitmap on disk, as numbers in the group.
+    pub(super) fn implied(&self, group: u64, superblock: &Superblock) -> ExtentSet {
         let (start, end) = (superblock.group_start(group), superblock.group_end(group));
         let leading = start..start.saturating_add(superblock.leading_blocks(group));
-        for range in self.metadata(superblock).into_iter().chain([leading]) {
-            for block in range.start.max(start)..range.end.min(end) {
-                let cluster = block
-                    .saturating_sub(start)
-                    .checked_div(superblock.blocks_per_cluster)
-                    .unwrap_or(0);
-                let byte = usize::try_from(cluster >> 3).ok().and_then(|at| bitmap.get_mut(at));
-                if let Some(byte) = byte {
-                    *byte |= 1 << (cluster & 7);
-                }
-            }
-        }
-        bitmap
+        let ranges = self.metadata(superblock).into_iter().chain([leading]);
+        let inside = ranges.map(|range| range.start.max(start)..range.end.min(end));
+        let per_cluster = superblock.blocks_per_cluster.max(1);
+        inside
+            .filter(|range| !range.is_empty())
+            .map(|range| {
+                let cluster = |block: u64| block.saturating_sub(start);
+                let first = cluster(range.start).checked_div(per_cluster).unwrap_or(0);
+                first..cluster(range.end).div_ceil(per_cluster)
+            })
+            .collect()
     }
 
-    /// Checks a bitmap against its checksum and the number of free clusters. `clusters` is how many the group has.
+    /// Checks the bitmap of a group that has one against its checksum and the number of free clusters. `clusters` is how
+    /// many the group has.
     pub(super) fn check(&self, bitmap: &[u8], clusters: u64, superblock: &Superblock) -> Result<(), Doubt> {
-        if !self.uninitialised
-            && let (Some((expected, mask)), Checksums::Metadata(seed)) = (self.bitmap_checksum, superblock.checksums)
-        {
+        if let (Some((expected, mask)), Checksums::Metadata(seed)) = (self.bitmap_checksum, superblock.checksums) {
             let covered = usize::try_from(superblock.clusters_per_group >> 3).unwrap_or(0);
             if (crc32c(seed, bitmap.get(..covered).unwrap_or_default()) ^ expected) & mask != 0 {
                 return Err("wrong checksum of its block bitmap");
             }
         }
-        if count_zeros(bitmap, clusters) != self.free_clusters {
+        self.check_free(count_zeros(bitmap, clusters))
+    }
+
+    /// Checks the number of clusters that were found to be free.
+    pub(super) fn check_free(&self, free: u64) -> Result<(), Doubt> {
+        if free != self.free_clusters {
             return Err("its block bitmap has another number of free blocks than its descriptor says");
         }
         Ok(())
@@ -126,10 +127,11 @@ impl Descriptor {
 /// How many of the first `bits` bits are zero.
 fn count_zeros(bitmap: &[u8], bits: u64) -> u64 {
     let whole = usize::try_from(bits >> 3).unwrap_or(usize::MAX);
-    let full: u64 = bitmap
-        .iter()
-        .take(whole)
-        .map(|byte| u64::from(byte.count_zeros()))
+    let (words, rest) = bitmap.get(..whole).unwrap_or(bitmap).as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word).count_zeros());
+    let full: u64 = words
+        .chain(rest.iter().map(|byte| byte.count_zeros()))
+        .map(u64::from)
         .sum();
     let last = bitmap.get(whole).copied().unwrap_or(0xFF);
     let tail = (0..bits & 7).filter(|bit| last & (1 << bit) == 0).count();

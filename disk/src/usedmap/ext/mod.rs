@@ -18,6 +18,11 @@ use superblock::Superblock;
 
 /// Most bytes of bitmaps that are read at once.
 const READ: u64 = 1 << 20;
+/// Blocks of descriptors that are looked at before the bitmaps of their groups are read. A block of 4 KiB has those of 8 GiB.
+const AHEAD: u64 = 64;
+
+/// Number and descriptor of a group.
+type Group = (u64, Result<Descriptor, Doubt>);
 
 /// Maps an ext volume; it has the magic number at least.
 pub(super) fn map<D: ReadAt + ?Sized>(device: &D) -> io::Result<Volume> {
@@ -101,24 +106,18 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
 
     fn run(&mut self) -> io::Result<()> {
         let superblock = self.superblock;
-        let per_block = superblock.descriptors_per_block();
-        let mut block = vec![0; usize::try_from(superblock.block_size).unwrap_or(1024)];
-        for index in 0..superblock.descriptor_blocks() {
-            let first = index.saturating_mul(per_block);
-            let groups = first..first.saturating_add(per_block).min(superblock.groups);
-            let at = superblock.descriptor_block(index);
-            if at >= superblock.blocks {
-                groups.for_each(|group| self.doubt(group, "its descriptor lies outside the filesystem"));
-                continue;
+        let blocks = superblock.descriptor_blocks();
+        let mut at = 0;
+        while at < blocks {
+            let end = at.saturating_add(AHEAD).min(blocks);
+            let groups = (at..end)
+                .map(|index| self.descriptors(index))
+                .collect::<io::Result<Vec<_>>>()?;
+            self.announce(groups.iter().flatten());
+            for descriptors in &groups {
+                self.map_groups(descriptors)?;
             }
-            self.add_metadata(at..at.saturating_add(1));
-            self.device
-                .read_at(at.saturating_mul(superblock.block_size), &mut block)?;
-            let descriptors: Vec<_> = groups
-                .zip(block.chunks_exact(superblock.descriptor_size.max(32)))
-                .map(|(group, bytes)| (group, Descriptor::parse(bytes, group, superblock)))
-                .collect();
-            self.map_groups(&descriptors)?;
+            at = end;
         }
         // What lies behind the filesystem belongs to nobody known.
         let end = superblock.blocks.saturating_mul(superblock.block_size);
@@ -133,8 +132,45 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
         Ok(())
     }
 
+    /// The groups whose descriptors are in block `index` of them.
+    fn descriptors(&mut self, index: u64) -> io::Result<Vec<Group>> {
+        let superblock = self.superblock;
+        let per_block = superblock.descriptors_per_block();
+        let first = index.saturating_mul(per_block);
+        let groups = first..first.saturating_add(per_block).min(superblock.groups);
+        let at = superblock.descriptor_block(index);
+        if at >= superblock.blocks {
+            let doubt = "its descriptor lies outside the filesystem";
+            return Ok(groups.map(|group| (group, Err(doubt))).collect());
+        }
+        self.add_metadata(at..at.saturating_add(1));
+        let mut block = vec![0; usize::try_from(superblock.block_size).unwrap_or(1024)];
+        self.device
+            .read_at(at.saturating_mul(superblock.block_size), &mut block)?;
+        let descriptors = block.chunks_exact(superblock.descriptor_size.max(32));
+        Ok(groups
+            .zip(descriptors)
+            .map(|(group, bytes)| (group, Descriptor::parse(bytes, group, superblock)))
+            .collect())
+    }
+
+    /// Tells the device which bitmaps will be read: they may lie far from each other.
+    fn announce<'g>(&self, groups: impl Iterator<Item = &'g Group>) {
+        let block_size = self.superblock.block_size;
+        let written = groups
+            .filter_map(|(_, descriptor)| descriptor.as_ref().ok())
+            .filter(|descriptor| !descriptor.uninitialised);
+        let bitmaps: ExtentSet = written
+            .map(|descriptor| {
+                let start = descriptor.bitmap.saturating_mul(block_size);
+                start..start.saturating_add(block_size)
+            })
+            .collect();
+        bitmaps.iter().for_each(|range| self.device.will_read(range));
+    }
+
     /// Maps neighbouring groups. Bitmaps that lie side by side (flex_bg) are read together.
-    fn map_groups(&mut self, descriptors: &[(u64, Result<Descriptor, Doubt>)]) -> io::Result<()> {
+    fn map_groups(&mut self, descriptors: &[Group]) -> io::Result<()> {
         let block_size = self.superblock.block_size;
         let mut buffer: Vec<u8> = Vec::new();
         let mut buffered = 0..0u64;
@@ -150,8 +186,12 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
                 self.add_metadata(range);
             }
             if descriptor.uninitialised {
-                let bitmap = descriptor.implied_bitmap(*group, self.superblock);
-                self.map_group(*group, descriptor, &bitmap);
+                let used = descriptor.implied(*group, self.superblock);
+                let free = self.clusters(*group).saturating_sub(used.bytes());
+                match descriptor.check_free(free) {
+                    Ok(()) => used.iter().for_each(|clusters| self.add_clusters(*group, clusters)),
+                    Err(doubt) => self.doubt(*group, doubt),
+                }
                 continue;
             }
             if !buffered.contains(&descriptor.bitmap) {
@@ -174,21 +214,34 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
     }
 
     fn map_group(&mut self, group: u64, descriptor: &Descriptor, bitmap: &[u8]) {
-        let superblock = self.superblock;
-        let (start, end) = (superblock.group_start(group), superblock.group_end(group));
-        let clusters = end.saturating_sub(start).div_ceil(superblock.blocks_per_cluster.max(1));
-        if let Err(doubt) = descriptor.check(bitmap, clusters, superblock) {
-            self.doubt(group, doubt);
-            return;
+        let clusters = self.clusters(group);
+        match descriptor.check(bitmap, clusters, self.superblock) {
+            Ok(()) => runs_of_ones(bitmap, clusters, |run| self.add_clusters(group, run)),
+            Err(doubt) => self.doubt(group, doubt),
         }
-        let block_size = superblock.block_size;
+    }
+
+    /// How many clusters a group has.
+    fn clusters(&self, group: u64) -> u64 {
+        let superblock = self.superblock;
+        let blocks = superblock
+            .group_end(group)
+            .saturating_sub(superblock.group_start(group));
+        blocks.div_ceil(superblock.blocks_per_cluster.max(1))
+    }
+
+    /// Marks clusters of a group (numbers in it) as used.
+    fn add_clusters(&mut self, group: u64, clusters: Range<u64>) {
+        let superblock = self.superblock;
         let byte = |cluster: u64| {
             let block = cluster
                 .saturating_mul(superblock.blocks_per_cluster)
-                .saturating_add(start);
-            block.min(end).saturating_mul(block_size)
+                .saturating_add(superblock.group_start(group));
+            block
+                .min(superblock.group_end(group))
+                .saturating_mul(superblock.block_size)
         };
-        runs_of_ones(bitmap, clusters, |run| self.used.add(byte(run.start)..byte(run.end)));
+        self.used.add(byte(clusters.start)..byte(clusters.end));
     }
 
     /// Copies a group whole.
@@ -208,11 +261,13 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
     }
 }
 
-/// The bitmap of the first group and those of the following groups as long as they lie behind it without a gap.
-fn side_by_side(descriptors: &[(u64, Result<Descriptor, Doubt>)], most: u64) -> Range<u64> {
+/// The bitmap of the first group and those of the following groups as long as they lie behind it without a gap, and were
+/// ever written.
+fn side_by_side(descriptors: &[Group], most: u64) -> Range<u64> {
     let mut bitmaps = descriptors
         .iter()
-        .map_while(|(_, descriptor)| Some(descriptor.as_ref().ok()?.bitmap));
+        .map_while(|(_, descriptor)| descriptor.as_ref().ok().filter(|descriptor| !descriptor.uninitialised))
+        .map(|descriptor| descriptor.bitmap);
     let Some(start) = bitmaps.next() else { return 0..0 };
     let mut end = start.saturating_add(1);
     for bitmap in bitmaps {
