@@ -2,6 +2,7 @@
 
 use super::Qcow2Error;
 use super::header::MAX_CLUSTER_BITS;
+use super::zero_tail;
 use flate2::{Compress, FlushCompress, Status};
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +13,12 @@ use zstd::zstd_safe::CParameter;
 const ZLIB_WINDOW_BITS: u8 = 12;
 /// A cluster is stored compressed only if that saves at least 1/32 of it: less is not worth decompressing.
 const LEAST_SAVING: usize = 32;
-/// Entries of four bytes in the hash table of zstd's level 1, as a power of two; zstd itself takes 14.
+/// Entries of four bytes in the hash table of zstd's level 1, as a power of two; zstd itself takes 14. This one finds 1 %
+/// more at the same speed, as long as the table fits the processor's cache.
 const FAST_HASH_LOG: u32 = 16;
+/// The same for [`SHORT`] bytes: clearing the larger table would cost more than compressing them.
+const SHORT_HASH_LOG: u32 = 12;
+const SHORT: usize = 16 << 10;
 
 /// How the clusters of a new image are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +45,11 @@ pub enum EncodedCluster {
 enum Codec {
     None,
     Zlib(Compress),
-    Zstd(Compressor<'static>),
+    Zstd {
+        whole: Compressor<'static>,
+        /// For clusters with little before their zeros.
+        short: Compressor<'static>,
+    },
 }
 
 /// Encodes clusters: zero check and compression. One a thread; it keeps its compression context.
@@ -65,14 +74,18 @@ impl ClusterEncoder {
                 ZLIB_WINDOW_BITS,
             )),
             Compression::Zstd(level) => {
-                let mut context = Compressor::new(level).map_err(|source| Qcow2Error::io(&path, source))?;
-                if level == 1 {
-                    // Finds 1 % more at the same speed, as long as the table fits the processor's cache.
-                    context
-                        .set_parameter(CParameter::HashLog(FAST_HASH_LOG))
-                        .map_err(|source| Qcow2Error::io(&path, source))?;
+                let context = |hash_log: u32| -> io::Result<Compressor<'static>> {
+                    let mut context = Compressor::new(level)?;
+                    if level == 1 {
+                        context.set_parameter(CParameter::HashLog(hash_log))?;
+                    }
+                    Ok(context)
+                };
+                let failed = |source| Qcow2Error::io(&path, source);
+                Codec::Zstd {
+                    whole: context(FAST_HASH_LOG).map_err(failed)?,
+                    short: context(SHORT_HASH_LOG).map_err(failed)?,
                 }
-                Codec::Zstd(context)
             }
         };
         Ok(ClusterEncoder {
@@ -85,14 +98,19 @@ impl ClusterEncoder {
 
     /// Encodes one cluster; `data` is a whole cluster (the last one of the disk padded with zeros).
     pub fn encode(&mut self, data: &[u8]) -> Result<EncodedCluster, Qcow2Error> {
-        if data.len() != self.cluster_size {
+        self.encode_filled(data, data.len())
+    }
+
+    /// The same, if nothing but zeros is known to follow the first `filled` bytes: they are not looked at again.
+    pub fn encode_filled(&mut self, data: &[u8], filled: usize) -> Result<EncodedCluster, Qcow2Error> {
+        if data.len() != self.cluster_size || filled > data.len() {
             let message = format!("{} bytes given for a cluster of {}", data.len(), self.cluster_size);
             return Err(Qcow2Error::io(
                 &self.path,
                 io::Error::new(io::ErrorKind::InvalidInput, message),
             ));
         }
-        if is_zero(data) {
+        if is_zero(&data[..filled]) {
             return Ok(EncodedCluster::Zero);
         }
         let room = self.cluster_size - (self.cluster_size / LEAST_SAVING).max(1);
@@ -100,10 +118,17 @@ impl ClusterEncoder {
         let fits = match &mut self.codec {
             Codec::None => false,
             Codec::Zlib(context) => deflate(context, data, &mut self.scratch) && self.scratch.len() <= room,
-            Codec::Zstd(context) => {
+            Codec::Zstd { whole, short } => {
                 self.scratch.reserve_exact(room);
                 // The only error there can be is that the result is longer than the buffer.
-                context.compress_to_buffer(data, &mut self.scratch).is_ok() && self.scratch.len() <= room
+                let done = match zero_tail::find(data, filled) {
+                    Some(start) => {
+                        let context = if start <= SHORT { short } else { whole };
+                        zero_tail::compress(context.context_mut(), data, start, &mut self.scratch)
+                    }
+                    None => whole.compress_to_buffer(data, &mut self.scratch).is_ok(),
+                };
+                done && self.scratch.len() <= room
             }
         };
         Ok(if fits {

@@ -23,6 +23,7 @@ mod reader;
 mod space;
 mod tables;
 mod writer;
+mod zero_tail;
 
 pub use encoder::{ClusterEncoder, Compression, EncodedCluster};
 pub use error::Qcow2Error;

@@ -52,9 +52,12 @@ impl Output {
         Ok(())
     }
 
-    /// Reads back what was written at `offset`.
+    /// Reads back what was written at `offset`: zeros where nothing was, also behind the end that the file has so far.
     pub(super) fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), Qcow2Error> {
-        self.file.read_exact_at(buf, offset).map_err(|e| self.error(e))
+        let there = self.len()?.saturating_sub(offset).min(buf.len() as u64) as usize;
+        let (written, rest) = buf.split_at_mut(there);
+        rest.fill(0);
+        self.file.read_exact_at(written, offset).map_err(|e| self.error(e))
     }
 
     /// Another handle of the file.

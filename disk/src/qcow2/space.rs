@@ -75,7 +75,7 @@ impl Space {
             // The block has a cluster of its own, counted in itself or in the next one. It must exist before that
             // cluster is counted, or it would be made again.
             let place = self.reserve(1);
-            self.counts.create(out, block, place)?;
+            self.counts.create(block, place);
             self.refer(out, place)?;
         }
         let at = (cluster & (self.block_entries() - 1)) as usize * COUNT_BYTES;

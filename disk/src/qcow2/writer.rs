@@ -306,7 +306,7 @@ impl Writer {
         let at = (cluster & ((1 << l2_bits) - 1)) as usize * 8;
         if !self.l2.exists(table) {
             let offset = self.space.allocate(&mut self.out, 1)?;
-            self.l2.create(&mut self.out, table, offset)?;
+            self.l2.create(table, offset);
         } else if self.l2.get(&mut self.out, table, at)? != [0; 8] {
             return Err(self.misuse(format!("cluster {cluster} was appended before")));
         }
