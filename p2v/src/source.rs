@@ -123,6 +123,14 @@ impl Input {
         }
     }
 
+    /// The same for little that lies alone.
+    pub(crate) fn read_little(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match self {
+            Input::Disk(source) => source.read_little(offset, buf),
+            Input::Qcow2 { .. } | Input::Kept(_) => self.read_bulk(offset, buf),
+        }
+    }
+
     /// Reads single sectors, for places where reads fail.
     pub(crate) fn read_sectors(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match self {

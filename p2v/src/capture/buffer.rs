@@ -1,6 +1,7 @@
 //! Buffers whose first byte lies on a page, as reads past the page cache want it.
 
 use super::CHUNK;
+use std::ops::Range;
 
 const ALIGNMENT: usize = 4096;
 
@@ -8,6 +9,8 @@ const ALIGNMENT: usize = 4096;
 pub(crate) struct Buffer {
     memory: Vec<u8>,
     start: usize,
+    /// All around this part of the chunk's bytes are zeros.
+    filled: Range<usize>,
 }
 
 impl Buffer {
@@ -17,7 +20,11 @@ impl Buffer {
         let memory = vec![0; size + ALIGNMENT];
         // The allocation never moves: the vector is never resized.
         let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        Buffer { memory, start }
+        Buffer {
+            memory,
+            start,
+            filled: 0..0,
+        }
     }
 
     /// The chunk's bytes.
@@ -28,7 +35,18 @@ impl Buffer {
     /// The chunk's bytes, to be filled.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         let size = self.memory.len() - ALIGNMENT;
-        &mut self.memory[self.start..][..size]
+        self.zeros_but(0..size)
+    }
+
+    /// The chunk's bytes, of which `part` is to be filled: all others are zeros. Little is cleared for that if little was
+    /// filled before.
+    pub(crate) fn zeros_but(&mut self, part: Range<usize>) -> &mut [u8] {
+        let size = self.memory.len() - ALIGNMENT;
+        let bytes = &mut self.memory[self.start..][..size];
+        let before = std::mem::replace(&mut self.filled, part.clone());
+        bytes[before.start..before.end.min(part.start).max(before.start)].fill(0);
+        bytes[before.start.max(part.end).min(before.end)..before.end].fill(0);
+        bytes
     }
 }
 
@@ -41,5 +59,27 @@ mod tests {
         let mut buffer = Buffer::new();
         assert_eq!(buffer.bytes().as_ptr().align_offset(ALIGNMENT), 0);
         assert_eq!(buffer.bytes_mut().len() as u64, CHUNK);
+    }
+
+    #[test]
+    fn around_what_is_filled_are_zeros() {
+        let mut buffer = Buffer::new();
+        for part in [
+            5..9,
+            0..3,
+            8..12,
+            2..20,
+            0..20,
+            7..7,
+            100..200,
+            150..160,
+            0..CHUNK as usize,
+            1..2,
+        ] {
+            buffer.zeros_but(part.clone())[part.clone()].fill(1);
+            for (at, byte) in buffer.bytes().iter().enumerate() {
+                assert_eq!(*byte, u8::from(part.contains(&at)), "{at}, {part:?}");
+            }
+        }
     }
 }

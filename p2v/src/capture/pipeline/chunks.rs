@@ -4,6 +4,9 @@ use crate::capture::CHUNK;
 use disk::ExtentSet;
 use std::ops::Range;
 
+/// Bytes to read of which a chunk has little.
+const LITTLE: u64 = 64 << 10;
+
 /// A chunk that holds something to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
@@ -20,6 +23,16 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
+    /// How many bytes must be read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.ranges.iter().map(|range| range.len() as u64).sum()
+    }
+
+    /// Whether packing it takes no longer than handing it to another thread.
+    pub(super) fn is_little(&self) -> bool {
+        self.bytes_read() <= LITTLE
+    }
+
     /// What must be read, in bytes of the disk.
     pub(super) fn on_disk(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         let ranges = self.ranges.iter();

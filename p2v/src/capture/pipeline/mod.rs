@@ -1,5 +1,5 @@
 //! The pipeline: readers (several reads in flight) → workers on all cores (zero check, compression, checksum) →
-//! one appender that hands on in ascending order.
+//! one appender that hands on in ascending order. A chunk with little to read is worked on where it was read.
 //!
 //! A ticket goes with every chunk from before it is read until it is handed on. There is a fixed number of them, so
 //! memory is bounded, and the chunk that the appender waits for always has one, so nothing can lock up.
@@ -10,6 +10,7 @@
 mod chunks;
 mod front;
 mod reader;
+mod tree_hash;
 mod worker;
 
 use super::Buffer;
@@ -21,7 +22,7 @@ use crate::source::Input;
 use chunks::{Chunk, Chunks};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use disk::ExtentSet;
-use disk::qcow2::{ClusterEncoder, Compression, Qcow2Error, Writer};
+use disk::qcow2::{Compression, Qcow2Error, Writer};
 use front::Front;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+use worker::Packer;
 
 /// Reads in flight: enough for a disk to sort them and for an SSD to work in parallel.
 const READERS: usize = 4;
@@ -102,15 +104,13 @@ pub(super) fn run(
     for _ in 0..(READERS + 2 * workers).min(MOST_CHUNKS) {
         let _ = tickets.send(());
     }
-    let encoders = (0..workers)
-        .map(|_| ClusterEncoder::new(encoding.image.clone(), encoding.cluster_bits, encoding.compression))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
     for number in 0..READERS {
         let reader = reader::Reader {
             number,
             input: input.clone(),
             front: Arc::clone(&front),
             stop: stop.clone(),
+            packer: Packer::new(encoding)?,
             tickets: ticket_out.clone(),
             spare: spare_out.clone(),
             filled: filled_in.clone(),
@@ -118,10 +118,9 @@ pub(super) fn run(
         };
         thread::spawn(move || reader.run());
     }
-    for encoder in encoders {
+    for _ in 0..workers {
         let worker = worker::Worker {
-            encoder,
-            cluster_bits: encoding.cluster_bits,
+            packer: Packer::new(encoding)?,
             filled: filled_out.clone(),
             spare: spare_in.clone(),
             done: done_in.clone(),
@@ -163,7 +162,7 @@ pub(super) fn run(
 /// Reads the one chunk of `part` into `buffer` as the pipeline does; `None` if there is none or the disk cannot.
 pub(super) fn whole_chunk<'a>(input: &Input, part: &ExtentSet, size: u64, buffer: &'a mut Buffer) -> Option<&'a [u8]> {
     let chunk = Chunks::new(part.clone(), size).next()?;
-    reader::fill(input, &chunk, buffer.bytes_mut()).ok()?;
+    reader::fill(input, &chunk, buffer).ok()?;
     Some(&buffer.bytes()[..chunk.length])
 }
 

@@ -2,7 +2,8 @@
 
 use super::chunks::Chunk;
 use super::front::Front;
-use super::{Done, What, worker};
+use super::worker::{self, Packer};
+use super::{Done, What};
 use crate::capture::{Buffer, media};
 use crate::error::{Failure, Result};
 use crate::signals::Stop;
@@ -23,6 +24,7 @@ pub(super) struct Reader {
     pub(super) front: Arc<Mutex<Front>>,
     pub(super) stop: Stop,
     pub(super) tickets: Receiver<()>,
+    pub(super) packer: Packer,
     pub(super) spare: Receiver<Buffer>,
     pub(super) filled: Sender<(Chunk, Buffer)>,
     pub(super) done: Sender<Result<Done>>,
@@ -31,8 +33,10 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads until there is no chunk left, nobody takes them any more, or the disk is gone. Chunks that the disk cannot
     /// read are left for later.
-    pub(super) fn run(self) {
-        let _guard = worker::PanicGuard(&self.done);
+    pub(super) fn run(mut self) {
+        let done = self.done.clone();
+        let _guard = worker::PanicGuard(&done);
+        let mut kept = None;
         while self.tickets.recv().is_ok() {
             self.stop.wait_while_paused();
             // The ticket comes first: chunks are begun in ascending order, so the lowest one always has a ticket.
@@ -44,11 +48,18 @@ impl Reader {
                 }
                 continue;
             }
-            let mut buffer = self.spare.try_recv().unwrap_or_else(|_| Buffer::new());
-            let passed_on = match fill(&self.input, &chunk, buffer.bytes_mut()) {
+            let spare = kept.take().or_else(|| self.spare.try_recv().ok());
+            let mut buffer = spare.unwrap_or_else(Buffer::new);
+            let passed_on = match fill(&self.input, &chunk, &mut buffer) {
                 Ok(()) => {
                     self.front().good(self.number, &chunk);
-                    self.filled.send((chunk, buffer)).is_ok()
+                    if chunk.is_little() {
+                        let packed = self.packer.pack(&chunk, buffer.bytes());
+                        kept = Some(buffer);
+                        self.done.send(packed).is_ok()
+                    } else {
+                        self.filled.send((chunk, buffer)).is_ok()
+                    }
                 }
                 Err((_, error)) if media::is_media_error(&self.input, &error) => {
                     self.front().bad(self.number, &chunk);
@@ -72,20 +83,26 @@ impl Reader {
     }
 }
 
-/// Fills `bytes` with a chunk. The error comes with where the read began.
-pub(super) fn fill(input: &Input, chunk: &Chunk, bytes: &mut [u8]) -> std::result::Result<(), (u64, io::Error)> {
-    for span in spans(&chunk.ranges) {
+/// Fills `buffer` with a chunk. The error comes with where the read began.
+pub(super) fn fill(input: &Input, chunk: &Chunk, buffer: &mut Buffer) -> std::result::Result<(), (u64, io::Error)> {
+    let spans = spans(&chunk.ranges);
+    let (start, end) = match &spans[..] {
+        [] => (0, 0),
+        [first, .., last] | [first @ last] => (first.start, last.end),
+    };
+    let bytes = buffer.zeros_but(start..end);
+    for span in spans {
         let offset = chunk.offset.saturating_add(span.start as u64);
-        input
-            .read_bulk(offset, &mut bytes[span])
-            .map_err(|error| (offset, error))?;
+        let bytes = &mut bytes[span];
+        let read = match chunk.is_little() {
+            true => input.read_little(offset, bytes),
+            false => input.read_bulk(offset, bytes),
+        };
+        read.map_err(|error| (offset, error))?;
     }
-    let mut at = 0;
-    for range in &chunk.ranges {
-        bytes[at..range.start].fill(0);
-        at = range.end;
+    for gap in chunk.ranges.windows(2) {
+        bytes[gap[0].end..gap[1].start].fill(0);
     }
-    bytes[at..].fill(0);
     Ok(())
 }
 

@@ -1,17 +1,16 @@
 //! Work on every core: zero check and compression cluster by cluster, a checksum over the chunk.
 
 use super::chunks::Chunk;
-use super::{Done, What};
+use super::{Done, Encoding, What, tree_hash};
 use crate::capture::Buffer;
 use crate::capture::store::Packed;
 use crate::error::{Failure, Result};
 use crossbeam_channel::{Receiver, Sender};
-use disk::qcow2::{ClusterEncoder, EncodedCluster, Qcow2Error};
+use disk::qcow2::{ClusterEncoder, EncodedCluster};
 
 /// One working thread.
 pub(super) struct Worker {
-    pub(super) encoder: ClusterEncoder,
-    pub(super) cluster_bits: u32,
+    pub(super) packer: Packer,
     pub(super) filled: Receiver<(Chunk, Buffer)>,
     pub(super) spare: Sender<Buffer>,
     pub(super) done: Sender<Result<Done>>,
@@ -23,34 +22,54 @@ impl Worker {
         let done = self.done.clone();
         let _guard = PanicGuard(&done);
         while let Ok((chunk, buffer)) = self.filled.recv() {
-            let result = self.encode(&chunk, buffer.bytes()).map_err(Failure::from);
+            let result = self.packer.pack(&chunk, buffer.bytes());
             let _ = self.spare.send(buffer);
             if self.done.send(result).is_err() {
                 return;
             }
         }
     }
+}
 
-    fn encode(&mut self, chunk: &Chunk, bytes: &[u8]) -> std::result::Result<Done, Qcow2Error> {
-        let cluster = 1usize << self.cluster_bits;
-        let first = chunk.offset >> self.cluster_bits;
+/// Makes chunks ready for the image.
+pub(super) struct Packer {
+    encoder: ClusterEncoder,
+    cluster: usize,
+}
+
+impl Packer {
+    pub(super) fn new(encoding: &Encoding) -> Result<Self> {
+        let (bits, image) = (encoding.cluster_bits, encoding.image.clone());
+        Ok(Packer {
+            encoder: ClusterEncoder::new(image, bits, encoding.compression)?,
+            cluster: 1 << bits,
+        })
+    }
+
+    /// Makes `chunk` ready, whose bytes are `bytes`.
+    pub(super) fn pack(&mut self, chunk: &Chunk, bytes: &[u8]) -> Result<Done> {
+        let cluster = self.cluster;
+        let first = chunk.offset / cluster as u64;
         let mut clusters = Vec::new();
+        let mut ranges = chunk.ranges.as_slice();
         let mut next = 0;
-        for range in &chunk.ranges {
-            // The ranges ascend: a cluster that two of them touch is encoded once.
-            let end = range.end.div_ceil(cluster);
-            for number in next.max(range.start / cluster)..end {
-                let encoded = self.encoder.encode(&bytes[number * cluster..][..cluster])?;
-                if !matches!(encoded, EncodedCluster::Zero) {
-                    clusters.push((first + number as u64, encoded));
-                }
+        while let Some(range) = ranges.first() {
+            let number = next.max(range.start / cluster);
+            let (start, end) = (number * cluster, (number + 1) * cluster);
+            // A cluster that several ranges touch is encoded once.
+            let touching = ranges.partition_point(|range| range.start < end);
+            let filled = ranges[touching - 1].end.min(end) - start;
+            let encoded = self.encoder.encode_filled(&bytes[start..end], filled)?;
+            if !matches!(encoded, EncodedCluster::Zero) {
+                clusters.push((first + number as u64, encoded));
             }
-            next = end;
+            ranges = &ranges[ranges.partition_point(|range| range.end <= end)..];
+            next = number + 1;
         }
         let packed = Packed {
             index: chunk.index,
-            read: chunk.ranges.iter().map(|range| range.len() as u64).sum(),
-            hash: (!clusters.is_empty()).then(|| blake3::hash(&bytes[..chunk.length])),
+            read: chunk.bytes_read(),
+            hash: (!clusters.is_empty()).then(|| tree_hash::hash(&bytes[..chunk.length], &chunk.ranges)),
             clusters,
         };
         Ok(Done {
