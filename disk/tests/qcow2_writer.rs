@@ -225,7 +225,11 @@ fn zeros_take_no_space_and_a_huge_disk_little_memory() {
 
     let file = std::fs::metadata(&image).unwrap();
     let on_disk = file.blocks() * 512;
-    assert!(file.len() > 600 << 20 && on_disk < 64 << 20, "{on_disk} of {}", file.len());
+    assert!(
+        file.len() > 600 << 20 && on_disk < 64 << 20,
+        "{on_disk} of {}",
+        file.len()
+    );
 
     let ours = Image::open(&image).unwrap();
     assert_eq!(ours.size(), size);
