@@ -1,24 +1,25 @@
 //! What a capture will do: resolved from the command line and the disk, before anything is written.
 
+mod checks;
+mod show;
+
 use super::fingerprint::Fingerprint;
 use super::request::Request;
-use super::rescue::map::{Status, StatusMap};
+use super::rescue::map::StatusMap;
 use super::resume::{self, Before};
 use super::store::{Asks, Base, Found, Line};
-use super::{GRAIN, mapfile, target};
+use super::{GRAIN, target};
 use crate::error::{Failure, Result};
-use crate::machine::firmware::{self, FirmwareFiles, Said};
+use crate::machine::firmware::{self, FirmwareFiles};
 use crate::machine::{Library, Machine, describe, is_own_disk};
-use crate::report;
 use crate::signals::Stop;
 use crate::source::Input;
+use checks::{check_use, is_partition, lost_before};
 use disk::ExtentSet;
 use disk::layout::DiskLayout;
 use disk::qcow2::{Compression, DEFAULT_CLUSTER_BITS};
-use disk::source::{SourceInfo, SourceKind};
+use disk::source::SourceInfo;
 use drivers_inject::System;
-use serde::Serialize;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(crate) struct Plan {
     /// Where the result goes, on this computer or [another one](Plan::host).
     pub(crate) folder: PathBuf,
     /// The connection to the other computer, if there is one.
-    pub(super) there: Option<Line>,
+    pub(in crate::capture) there: Option<Line>,
     /// How the image is compressed.
     pub(crate) compression: Compression,
     /// How often sectors that cannot be read are tried again.
@@ -51,11 +52,11 @@ pub(crate) struct Plan {
     /// Operating systems found.
     pub(crate) systems: Vec<System>,
     /// How the disk is known again.
-    pub(super) fingerprint: Fingerprint,
+    pub(in crate::capture) fingerprint: Fingerprint,
     /// The earlier capture that it lies on.
-    pub(super) base: Option<Arc<Base>>,
+    pub(in crate::capture) base: Option<Arc<Base>>,
     /// What an earlier run left in the folder.
-    pub(super) before: Before,
+    pub(in crate::capture) before: Before,
     /// Bytes free where the folder is made.
     pub(crate) free: u64,
     /// What the person should know before it starts.
@@ -189,7 +190,7 @@ impl Plan {
     }
 
     /// The image's cluster size as a power of two.
-    pub(super) fn cluster_bits(&self) -> u32 {
+    pub(in crate::capture) fn cluster_bits(&self) -> u32 {
         match &self.before {
             Before::Past(past) => past.begun.cluster_bits,
             Before::Nothing | Before::ThrowAway => DEFAULT_CLUSTER_BITS,
@@ -210,101 +211,6 @@ impl Plan {
     pub(crate) fn copied_before(&self) -> u64 {
         self.before.bytes_done(&self.read)
     }
-
-    /// The plan for people.
-    pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        let info = &self.info;
-        let model = info
-            .model
-            .as_deref()
-            .map_or(String::new(), |model| format!("  {model}"));
-        let _ = writeln!(
-            text,
-            "Source   {}{model}  {} ({} bytes)",
-            info.path.display(),
-            report::size(info.size),
-            info.size
-        );
-        let _ = writeln!(text, "Target   {}  {} free", self.place(), report::size(self.free));
-        text.push_str(&report::layout_text(&self.layout));
-        for system in &self.systems {
-            let _ = writeln!(text, "System   {}", report::system_text(system));
-        }
-        if let Some(parts) = self.firmware.text() {
-            let _ = writeln!(text, "Firmware {parts}");
-        }
-        let (used, read) = (self.used.bytes(), self.read.bytes());
-        let skipped = info.size.saturating_sub(used);
-        let _ = writeln!(
-            text,
-            "To copy  {} ({} free space is skipped)",
-            report::size(used),
-            report::size(skipped)
-        );
-        if read < used {
-            let _ = writeln!(
-                text,
-                "         {} of it must be read; the rest are holes of the file",
-                report::size(read)
-            );
-        }
-        if let Before::Past(_) = &self.before {
-            let _ = writeln!(
-                text,
-                "Goes on  {} of {} were copied before",
-                report::size(self.copied_before()),
-                report::size(read)
-            );
-        }
-        let _ = writeln!(
-            text,
-            "Image    {}, at most {}",
-            compression_name(self.compression),
-            report::size(read)
-        );
-        for warning in &self.warnings {
-            let _ = writeln!(text, "Warning: {warning}");
-        }
-        text
-    }
-
-    /// The plan for scripts.
-    pub(crate) fn json(&self) -> impl Serialize + '_ {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            source: &'a SourceInfo,
-            target: &'a Path,
-            target_host: Option<&'a str>,
-            target_free: u64,
-            layout: &'a DiskLayout,
-            systems: &'a [System],
-            used_bytes: u64,
-            read_bytes: u64,
-            skipped_bytes: u64,
-            copied_before_bytes: u64,
-            compression: String,
-            machine: &'a Machine,
-            firmware: Said<'a>,
-            warnings: &'a [String],
-        }
-        Json {
-            source: &self.info,
-            target: &self.folder,
-            target_host: self.host(),
-            target_free: self.free,
-            layout: &self.layout,
-            systems: &self.systems,
-            used_bytes: self.used.bytes(),
-            read_bytes: self.read.bytes(),
-            skipped_bytes: self.info.size.saturating_sub(self.used.bytes()),
-            copied_before_bytes: self.copied_before(),
-            compression: compression_name(self.compression),
-            machine: &self.machine,
-            firmware: self.firmware.json(),
-            warnings: &self.warnings,
-        }
-    }
 }
 
 fn place_text(folder: &Path, host: Option<&str>) -> String {
@@ -315,68 +221,11 @@ fn place_text(folder: &Path, host: Option<&str>) -> String {
     }
 }
 
-/// What a rescue left out of the image that is read, as far as it is `used`. Every status but `+` means lost here.
-fn lost_before(map: Option<&Path>, info: &SourceInfo, used: &ExtentSet) -> Result<StatusMap> {
-    let Some(path) = map else {
-        return Ok(StatusMap::default());
-    };
-    if info.kind != SourceKind::ImageFile {
-        return Err(Failure::refused(format!(
-            "--map goes with an image that was rescued, and {} is a disk",
-            info.path.display()
-        ))
-        .advice("Capture the disk itself without `--map`, or the image that ddrescue made with it."));
-    }
-    let lost = mapfile::load(path, info.size)?.lost();
-    Ok(StatusMap::new(&intersection(&lost, used), Status::Bad))
-}
-
 /// A machine is called like its folder.
 fn name_of(folder: &Path) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| "oldpc".to_owned())
-}
-
-/// Refuses a source that changes while it is read; warns of one that is in use but quiet.
-fn check_use(info: &SourceInfo, allow: bool) -> Result<Vec<String>> {
-    let lines: Vec<String> = info
-        .in_use
-        .iter()
-        .map(|u| format!("{} is {}", u.device.display(), u.how))
-        .collect();
-    if info.in_use.iter().any(|u| u.writable) && !allow {
-        let what = format!(
-            "{} is in use and can change while it is copied:\n  {}",
-            info.path.display(),
-            lines.join("\n  ")
-        );
-        return Err(Failure::refused(what).advice(
-            "Unmount it first (`umount`, `swapoff`). The disk of a running system is best copied after starting that \
-             computer from a USB stick. `--allow-in-use` copies it all the same: files that change meanwhile may be damaged \
-             in the copy.",
-        ));
-    }
-    Ok(lines
-        .into_iter()
-        .map(|line| format!("in use: {line}; what changes while it is copied may be damaged in the copy"))
-        .collect())
-}
-
-fn is_partition(path: &Path) -> bool {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    path.starts_with("/dev")
-        && path
-            .file_name()
-            .is_some_and(|name| Path::new("/sys/class/block").join(name).join("partition").exists())
-}
-
-fn compression_name(compression: Compression) -> String {
-    match compression {
-        Compression::None => "qcow2, not compressed".to_owned(),
-        Compression::Zlib => "qcow2, zlib".to_owned(),
-        Compression::Zstd(level) => format!("qcow2, zstd level {level}"),
-    }
 }
 
 /// The bytes that are in both sets.
