@@ -166,6 +166,10 @@ impl Source {
     /// The same for little, alone in its surroundings: most of that is the metadata of a large empty filesystem, which
     /// was read before to know what is used, and may still be in the page cache.
     pub fn read_little(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        // A mounted filesystem writes its files past the device's page cache: what is in there may be old.
+        if self.info.in_use.iter().any(|user| user.writable) {
+            return self.read_bulk(offset, buf);
+        }
         self.files.read_little(offset, buf, self.info.size)
     }
 
