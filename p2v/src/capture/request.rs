@@ -77,9 +77,9 @@ impl Request {
             .transpose()
     }
 
-    /// Whether it goes to another computer.
-    pub(crate) fn is_far(&self) -> bool {
-        self.there.is_some()
+    /// The other computer that it goes to.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.there.as_ref().map(|(address, _)| address.host())
     }
 
     /// Whether `line` leads to where this goes.

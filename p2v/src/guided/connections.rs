@@ -1,5 +1,6 @@
 //! Connections to other PCs for the plans: what ssh asks goes to the pages, and one that stands is used again.
 
+use super::network;
 use super::pages::Event;
 use crate::askpass::{Reply, Secret, Server};
 use crate::capture::Request;
@@ -55,7 +56,8 @@ impl Connections {
         stop.check()?;
         if last.as_ref().is_none_or(|line| !request.goes_over(line)) {
             *last = None;
-            if request.is_far() {
+            if let Some(host) = request.host() {
+                network::wait(host, stop)?;
                 let (events, question) = (self.events.clone(), Arc::clone(&self.question));
                 let server = Server::open(move |asked, reply| {
                     let mut open = locked(&question);

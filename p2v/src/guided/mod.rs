@@ -21,6 +21,7 @@ mod far;
 mod health;
 mod input;
 mod mounts;
+mod network;
 mod pace;
 mod pages;
 mod places;
