@@ -8,11 +8,51 @@ use crate::config::RunError;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES};
 use kvm_ioctls::Kvm;
 
+/// XSAVE in leaf 1, ECX.
+const XSAVE: u32 = 1 << 26;
+/// Features whose registers only XSAVE can save (leaf, subleaf; EAX, EBX, ECX, EDX): AVX with its kin, AVX-512, AMX.
+const NEED_XSAVE: [(u32, u32, [u32; 4]); 4] = [
+    // FMA, AVX, F16C.
+    (1, 0, [0, 0, 1 << 12 | 1 << 28 | 1 << 29, 0]),
+    // EBX: AVX2, AVX512F, DQ, IFMA, PF, ER, CD, BW, VL. ECX: VBMI, VBMI2, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ.
+    // EDX: 4VNNIW, 4FMAPS, VP2INTERSECT, AMX-BF16, FP16, AMX-TILE, AMX-INT8.
+    (7, 0, [0, 0xDC23_0020, 0x5E42, 0x03C0_010C]),
+    // AVX-VNNI, AVX512-BF16, AMX-FP16, AVX-IFMA; AVX-VNNI-INT8, AVX-NE-CONVERT, AMX-COMPLEX, AVX-VNNI-INT16, AVX10.
+    (7, 1, [1 << 4 | 1 << 5 | 1 << 21 | 1 << 23, 0, 0, 0x0008_0530]),
+    // XOP, FMA4.
+    (0x8000_0001, 0, [0, 0, 1 << 11 | 1 << 16, 0]),
+];
+
 /// The features that KVM supports: a guest never meets an instruction that is not there.
 pub fn supported(kvm: &Kvm) -> Result<CpuId, RunError> {
-    kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(failed(
+    let mut cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(failed(
         "ask which processor features KVM supports (KVM_GET_SUPPORTED_CPUID)",
-    ))
+    ))?;
+    without_impossible(&mut cpuid);
+    Ok(cpuid)
+}
+
+/// Where a hypervisor below ours hides XSAVE, KVM still tells of AVX, and a Linux that believes it stumbles over its first
+/// such instruction.
+fn without_impossible(cpuid: &mut CpuId) {
+    let entries = cpuid.as_mut_slice();
+    if entries
+        .iter()
+        .any(|entry| entry.function == 1 && entry.ecx & XSAVE != 0)
+    {
+        return;
+    }
+    for entry in entries {
+        for (_, _, [eax, ebx, ecx, edx]) in NEED_XSAVE
+            .iter()
+            .filter(|(leaf, index, _)| (*leaf, *index) == (entry.function, entry.index))
+        {
+            entry.eax &= !eax;
+            entry.ebx &= !ebx;
+            entry.ecx &= !ecx;
+            entry.edx &= !edx;
+        }
+    }
 }
 
 /// What processor `id` of `cpus` says of itself. APIC ids are the processors' numbers.
@@ -75,6 +115,32 @@ pub fn signature(template: &CpuId, cpus: u8) -> (u32, u32) {
 mod tests {
     use super::*;
     use kvm_bindings::kvm_cpuid_entry2;
+
+    #[test]
+    fn without_xsave_there_is_no_avx() {
+        let host = |ecx| {
+            let entry = |function, index, ebx, ecx| kvm_cpuid_entry2 {
+                function,
+                index,
+                ebx,
+                ecx,
+                ..Default::default()
+            };
+            let entries = [
+                entry(1, 0, 7, ecx),
+                entry(7, 0, 1 << 5 | 1 << 29 | 1 << 8, 1 << 10 | 1 << 22),
+            ];
+            let mut cpuid = CpuId::from_entries(&entries).unwrap();
+            without_impossible(&mut cpuid);
+            let [one, seven] = cpuid.as_slice() else { panic!() };
+            [one.ebx, one.ecx, seven.ebx, seven.ecx]
+        };
+        let (avx, aes) = (1 << 28, 1 << 25);
+        // SHA, BMI2 and RDPID need nothing but what every processor saves.
+        assert_eq!(host(avx | aes), [7, aes, 1 << 29 | 1 << 8, 1 << 22]);
+        let all = avx | aes | XSAVE;
+        assert_eq!(host(all), [7, all, 1 << 5 | 1 << 29 | 1 << 8, 1 << 10 | 1 << 22]);
+    }
 
     #[test]
     fn four_processors_are_one_package_of_four_cores() {
