@@ -76,6 +76,11 @@ fn the_desktop_is_seen_clicked_and_typed_on() -> Result<()> {
         Ok(guest.shell("pgrep -x xterm || true")?.trim().parse::<u32>().is_ok())
     })?;
     still_picture(&mut guest, folder.path())?;
+    // A slow computer shows a terminal that does not get the keys yet: what may be lost is typed again.
+    until(&mut guest, "the terminal gets the keys", |guest| {
+        p2v_type(&machine, guest, "\n: > /tmp/heard\n")?;
+        Ok(guest.shell("ls /tmp")?.contains("heard"))
+    })?;
     p2v_type(&machine, &guest, "cat > /tmp/typed\n")?;
     until(&mut guest, "the terminal reads", |guest| {
         Ok(guest.shell("ls /tmp")?.contains("typed"))
