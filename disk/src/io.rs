@@ -39,12 +39,13 @@ pub fn past_end(offset: u64, len: usize, size: u64) -> io::Error {
     )
 }
 
-/// Whether `len` bytes at `offset` lie inside `size` bytes.
-pub fn in_bounds(offset: u64, len: usize, size: u64) -> bool {
-    u64::try_from(len)
-        .ok()
-        .and_then(|len| offset.checked_add(len))
-        .is_some_and(|end| end <= size)
+/// An error if `len` bytes at `offset` do not lie inside `size` bytes.
+pub fn check_bounds(offset: u64, len: usize, size: u64) -> io::Result<()> {
+    let end = u64::try_from(len).ok().and_then(|len| offset.checked_add(len));
+    match end {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(past_end(offset, len, size)),
+    }
 }
 
 impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
@@ -122,9 +123,7 @@ impl<T: ReadAt> ReadAt for Window<T> {
         self.size
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size) {
-            return Err(past_end(offset, buf.len(), self.size));
-        }
+        check_bounds(offset, buf.len(), self.size)?;
         self.inner.read_at(self.start.saturating_add(offset), buf)
     }
     fn will_read(&self, range: Range<u64>) {

@@ -1,7 +1,7 @@
 //! Bytes that lie in pieces on something larger: a partition is one piece, a logical volume may be several.
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::io::{BlockDevice, ReadAt, in_bounds, past_end};
+use crate::io::{BlockDevice, ReadAt, check_bounds, past_end};
 use serde::Serialize;
 use std::io;
 use std::ops::Range;
@@ -110,9 +110,7 @@ impl<T: ReadAt> Linear<T> {
     /// The pieces of a buffer of `len` bytes at `offset`: where each lies on the disk, and how long it is.
     fn pieces(&self, offset: u64, len: usize) -> io::Result<Vec<(u64, usize)>> {
         let outside = || past_end(offset, len, self.mapping.size());
-        if !in_bounds(offset, len, self.mapping.size()) {
-            return Err(outside());
-        }
+        check_bounds(offset, len, self.mapping.size())?;
         let pieces = u64::try_from(len).ok().and_then(|len| self.mapping.pieces(offset, len));
         let length = |piece: &Range<u64>| usize::try_from(piece.end.saturating_sub(piece.start)).ok();
         let pieces = pieces.ok_or_else(outside)?.into_iter();

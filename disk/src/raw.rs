@@ -1,6 +1,6 @@
 //! Raw image files and block devices as a virtual disk: byte N of the file is byte N of the disk.
 
-use crate::io::{BlockDevice, ReadAt, in_bounds, past_end};
+use crate::io::{BlockDevice, ReadAt, check_bounds};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -35,9 +35,7 @@ impl ReadAt for RawFile {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size) {
-            return Err(past_end(offset, buf.len(), self.size));
-        }
+        check_bounds(offset, buf.len(), self.size)?;
         self.file.read_exact_at(buf, offset)
     }
 }
@@ -51,9 +49,7 @@ impl BlockDevice for RawFile {
             ));
         }
         // A write past the end would make the file grow, and a disk does not.
-        if !in_bounds(offset, data.len(), self.size) {
-            return Err(past_end(offset, data.len(), self.size));
-        }
+        check_bounds(offset, data.len(), self.size)?;
         self.file.write_all_at(data, offset)
     }
 

@@ -1,7 +1,7 @@
 //! A disk that can be tried out: writes stay in memory, and at the end come out as a list of changes.
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::io::{BlockDevice, ReadAt, in_bounds, past_end};
+use crate::io::{BlockDevice, ReadAt, check_bounds};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -129,9 +129,7 @@ impl ReadAt for Scratch {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size()) {
-            return Err(past_end(offset, buf.len(), self.size()));
-        }
+        check_bounds(offset, buf.len(), self.size())?;
         let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
         self.below.read_at(offset, buf)?;
         if blocks.is_empty() {
@@ -149,9 +147,7 @@ impl ReadAt for Scratch {
 
 impl BlockDevice for Scratch {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if !in_bounds(offset, data.len(), self.size()) {
-            return Err(past_end(offset, data.len(), self.size()));
-        }
+        check_bounds(offset, data.len(), self.size())?;
         let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
         for (number, inside, part) in self.pieces(offset, data.len()) {
             let mut block = match blocks.get(&number) {

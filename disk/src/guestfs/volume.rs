@@ -1,7 +1,7 @@
 //! The reader that the filesystem libraries get: a position, a small cache, a limit, and no way to write.
 
 use super::guard::Guard;
-use crate::io::{ReadAt, in_bounds, past_end};
+use crate::io::{ReadAt, check_bounds};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -57,9 +57,7 @@ impl Volume {
     /// Fills `buf` from `offset`.
     pub(super) fn read_bytes(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.guard.charge(buf.len())?;
-        if !in_bounds(offset, buf.len(), self.inner.size()) {
-            return Err(past_end(offset, buf.len(), self.inner.size()));
-        }
+        check_bounds(offset, buf.len(), self.inner.size())?;
         if buf.len() as u64 >= BLOCK {
             self.read_disk(offset, buf)?;
         } else {

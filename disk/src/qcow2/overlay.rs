@@ -9,7 +9,7 @@ use super::Qcow2Error;
 use super::lock::LockedFile;
 use super::overlay_file::{self, OverlayFile};
 use super::reader::{Image, ImageOptions};
-use crate::io::{BlockDevice, ReadAt, in_bounds, past_end};
+use crate::io::{BlockDevice, ReadAt, check_bounds};
 use imago::qcow2::Qcow2;
 use imago::{DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, Mapping};
 use std::io;
@@ -211,9 +211,7 @@ impl ReadAt for Overlay {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size) {
-            return Err(past_end(offset, buf.len(), self.size));
-        }
+        check_bounds(offset, buf.len(), self.size)?;
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;
@@ -228,9 +226,7 @@ impl ReadAt for Overlay {
 
 impl BlockDevice for Overlay {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if !in_bounds(offset, data.len(), self.size) {
-            return Err(past_end(offset, data.len(), self.size));
-        }
+        check_bounds(offset, data.len(), self.size)?;
         let (mut at, mut left) = (offset, data);
         while !left.is_empty() {
             let in_cluster = at % self.cluster_size;

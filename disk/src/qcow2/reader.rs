@@ -7,7 +7,7 @@ use super::header::CompressionType;
 use super::layer::{Format, Layer, Place, TableCache};
 use super::{Qcow2Error, header::Header};
 use crate::extent::ExtentSet;
-use crate::io::{ReadAt, in_bounds, past_end};
+use crate::io::{ReadAt, check_bounds};
 use rustix::fs::SeekFrom;
 use std::io;
 use std::ops::Range;
@@ -189,9 +189,7 @@ impl ReadAt for Image {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size) {
-            return Err(past_end(offset, buf.len(), self.size));
-        }
+        check_bounds(offset, buf.len(), self.size)?;
         let mut done = 0;
         while done < buf.len() {
             done += self.read_some(offset + done as u64, &mut buf[done..])?;

@@ -1,7 +1,7 @@
 //! Reading a source: through the page cache for structures, past it for bulk.
 
 use crate::extent::ExtentSet;
-use crate::io::{in_bounds, past_end};
+use crate::io::check_bounds;
 use rustix::fs::{Advice, OFlags, SeekFrom, fadvise, seek};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};
@@ -46,9 +46,7 @@ impl Files {
     }
 
     pub(super) fn read_buffered(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), size) {
-            return Err(past_end(offset, buf.len(), size));
-        }
+        check_bounds(offset, buf.len(), size)?;
         self.buffered.read_exact_at(buf, offset)
     }
 
@@ -60,9 +58,7 @@ impl Files {
     }
 
     pub(super) fn read_bulk(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), size) {
-            return Err(past_end(offset, buf.len(), size));
-        }
+        check_bounds(offset, buf.len(), size)?;
         let done = self.read_direct(offset, buf)?;
         let rest = buf.get_mut(done..).unwrap_or_default();
         if rest.is_empty() {
@@ -75,9 +71,7 @@ impl Files {
     /// As [`read_bulk`](Self::read_bulk), but down to single sectors: what the page cache adds to a read may be what
     /// cannot be read.
     pub(super) fn read_sectors(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), size) {
-            return Err(past_end(offset, buf.len(), size));
-        }
+        check_bounds(offset, buf.len(), size)?;
         let Some(direct) = &self.direct else {
             return self.read_uncached(offset, buf);
         };
@@ -99,9 +93,7 @@ impl Files {
 
     /// For a few bytes that somebody may have read before.
     pub(super) fn read_little(&self, offset: u64, buf: &mut [u8], size: u64) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), size) {
-            return Err(past_end(offset, buf.len(), size));
-        }
+        check_bounds(offset, buf.len(), size)?;
         self.read_uncached(offset, buf)
     }
 

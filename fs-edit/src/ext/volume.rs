@@ -70,9 +70,7 @@ impl ReadAt for Device {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !disk::io::in_bounds(offset, buf.len(), self.size()) {
-            return Err(disk::io::past_end(offset, buf.len(), self.size()));
-        }
+        disk::io::check_bounds(offset, buf.len(), self.size())?;
         self.disk.read_at(self.range.start.saturating_add(offset), buf)
     }
 }

@@ -57,9 +57,7 @@ impl Device {
     fn place(&self, offset: i64, count: usize) -> io::Result<u64> {
         let size = self.range.end.saturating_sub(self.range.start);
         let offset = u64::try_from(offset).map_err(io::Error::other)?;
-        if !disk::io::in_bounds(offset, count, size) {
-            return Err(disk::io::past_end(offset, count, size));
-        }
+        disk::io::check_bounds(offset, count, size)?;
         self.range
             .start
             .checked_add(offset)

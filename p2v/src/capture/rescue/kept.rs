@@ -3,7 +3,7 @@
 //! It is packed: one range after the other, without the gaps between them. A file with holes would be simpler, but on
 //! exFAT and FAT, which sticks and USB disks come with, holes are written out: the file would be as large as the disk.
 
-use disk::io::{in_bounds, past_end};
+use disk::io::check_bounds;
 use disk::{ExtentSet, ReadAt};
 use std::fs::File;
 use std::io;
@@ -118,9 +118,7 @@ impl ReadAt for Kept {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if !in_bounds(offset, buf.len(), self.size) {
-            return Err(past_end(offset, buf.len(), self.size));
-        }
+        check_bounds(offset, buf.len(), self.size)?;
         buf.fill(0);
         let end = offset.saturating_add(buf.len() as u64);
         for (range, place) in self.within(offset..end) {
