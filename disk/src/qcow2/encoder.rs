@@ -154,7 +154,7 @@ fn deflate(context: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// Whether every byte is zero.
-fn is_zero(data: &[u8]) -> bool {
+pub(super) fn is_zero(data: &[u8]) -> bool {
     // Whole blocks without a branch inside, so that the compiler can use wide registers.
     let (blocks, rest) = data.as_chunks::<256>();
     blocks

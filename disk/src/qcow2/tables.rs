@@ -86,8 +86,8 @@ impl Tables {
 
     /// Writes every page that the file does not have as it is.
     pub(super) fn flush(&mut self, out: &mut Output) -> Result<(), Qcow2Error> {
-        let all = self.pages.keys().copied().collect();
-        self.write(out, all)
+        let mut all: Vec<_> = self.pages.keys().copied().collect();
+        self.write(out, &mut all)
     }
 
     /// The page with byte `at` of table `number`, read back from the file if it had to leave memory.
@@ -118,20 +118,21 @@ impl Tables {
         let mut by_age: Vec<_> = self.pages.iter().map(|(name, page)| (page.last_use, *name)).collect();
         by_age.sort_unstable();
         by_age.truncate((self.most_pages / 4).max(1));
-        let oldest: Vec<_> = by_age.into_iter().map(|(_, name)| name).collect();
-        self.write(out, oldest.clone())?;
+        let mut oldest: Vec<_> = by_age.into_iter().map(|(_, name)| name).collect();
+        self.write(out, &mut oldest)?;
         for name in oldest {
             self.pages.remove(&name);
         }
         Ok(())
     }
 
-    fn write(&mut self, out: &mut Output, mut names: Vec<(usize, usize)>) -> Result<(), Qcow2Error> {
+    /// Writes those of the pages `names` that the file does not have as they are, in the order of their places.
+    fn write(&mut self, out: &mut Output, names: &mut [(usize, usize)]) -> Result<(), Qcow2Error> {
         names.sort_unstable_by_key(|name| self.offset(*name));
         let mut run = Run::default();
         for name in names {
-            let offset = self.offset(name);
-            if let Some(page) = self.pages.get_mut(&name).filter(|page| page.dirty) {
+            let offset = self.offset(*name);
+            if let Some(page) = self.pages.get_mut(name).filter(|page| page.dirty) {
                 run.push(out, offset, &page.bytes)?;
                 page.dirty = false;
             }

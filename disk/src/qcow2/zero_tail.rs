@@ -3,6 +3,7 @@
 //! Only what lies before the zeros goes through zstd. They are put behind it as blocks that repeat a byte (RLE): the same
 //! frame to any decoder, several times as fast to make. Source: RFC 8878, 3.1.1 (frames) and 3.1.1.2 (blocks).
 
+use super::encoder::is_zero;
 use std::ops::Range;
 use zstd::zstd_safe::{CCtx, InBuffer, OutBuffer, ResetDirective, zstd_sys::ZSTD_EndDirective};
 
@@ -18,7 +19,6 @@ const RLE: u32 = 1 << 1;
 pub(super) fn find(data: &[u8], known: usize) -> Option<usize> {
     const STEP: usize = 256;
     let unknown = &data[..known.next_multiple_of(STEP).min(data.len())];
-    let is_zero = |block: &[u8]| block.iter().fold(0, |sum, byte| sum | byte) == 0;
     let zeros = unknown.rchunks(STEP).take_while(|block| is_zero(block)).count();
     let start = unknown.len().saturating_sub(zeros * STEP);
     (start <= data.len() / 2).then_some(start)

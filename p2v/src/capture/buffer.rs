@@ -44,8 +44,12 @@ impl Buffer {
         let size = self.memory.len() - ALIGNMENT;
         let bytes = &mut self.memory[self.start..][..size];
         let before = std::mem::replace(&mut self.filled, part.clone());
-        bytes[before.start..before.end.min(part.start).max(before.start)].fill(0);
-        bytes[before.start.max(part.end).min(before.end)..before.end].fill(0);
+        for around in [0..part.start, part.end..size] {
+            let old = before.start.max(around.start)..before.end.min(around.end);
+            if !old.is_empty() {
+                bytes[old].fill(0);
+            }
+        }
         bytes
     }
 }

@@ -15,11 +15,11 @@ const FLAG_BLOCK_UNINIT: u16 = 0x2;
 /// One group descriptor. Positions are block numbers in the volume.
 #[derive(Clone, Debug)]
 pub(super) struct Descriptor {
-    pub(super) bitmap: u64,
+    bitmap: u64,
     inode_bitmap: u64,
     inode_table: u64,
     free_clusters: u64,
-    pub(super) uninitialised: bool,
+    uninitialised: bool,
     /// The bitmap's checksum and the bits of it that the descriptor has room for.
     bitmap_checksum: Option<(u32, u32)>,
 }
@@ -84,6 +84,11 @@ impl Descriptor {
             self.inode_bitmap..self.inode_bitmap.saturating_add(1),
             self.inode_table..self.inode_table.saturating_add(superblock.inode_table_blocks),
         ]
+    }
+
+    /// The block of the bitmap, if it was ever written.
+    pub(super) fn written_bitmap(&self) -> Option<u64> {
+        (!self.uninitialised).then_some(self.bitmap)
     }
 
     /// The used clusters of a group that has no bitmap on disk, as numbers in the group.

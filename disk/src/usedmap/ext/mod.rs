@@ -157,12 +157,10 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
     /// Tells the device which bitmaps will be read: they may lie far from each other.
     fn announce<'g>(&self, groups: impl Iterator<Item = &'g Group>) {
         let block_size = self.superblock.block_size;
-        let written = groups
-            .filter_map(|(_, descriptor)| descriptor.as_ref().ok())
-            .filter(|descriptor| !descriptor.uninitialised);
-        let bitmaps: ExtentSet = written
-            .map(|descriptor| {
-                let start = descriptor.bitmap.saturating_mul(block_size);
+        let bitmaps: ExtentSet = groups
+            .filter_map(|(_, descriptor)| descriptor.as_ref().ok()?.written_bitmap())
+            .map(|bitmap| {
+                let start = bitmap.saturating_mul(block_size);
                 start..start.saturating_add(block_size)
             })
             .collect();
@@ -185,7 +183,7 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
             for range in descriptor.metadata(self.superblock) {
                 self.add_metadata(range);
             }
-            if descriptor.uninitialised {
+            let Some(bitmap) = descriptor.written_bitmap() else {
                 let used = descriptor.implied(*group, self.superblock);
                 let free = self.clusters(*group).saturating_sub(used.bytes());
                 match descriptor.check_free(free) {
@@ -193,8 +191,8 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
                     Err(doubt) => self.doubt(*group, doubt),
                 }
                 continue;
-            }
-            if !buffered.contains(&descriptor.bitmap) {
+            };
+            if !buffered.contains(&bitmap) {
                 let rest = descriptors.get(at..).unwrap_or_default();
                 buffered = side_by_side(rest, READ.checked_div(block_size).unwrap_or(1));
                 let len = buffered.end.saturating_sub(buffered.start).saturating_mul(block_size);
@@ -202,10 +200,7 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
                 self.device
                     .read_at(buffered.start.saturating_mul(block_size), &mut buffer)?;
             }
-            let offset = descriptor
-                .bitmap
-                .saturating_sub(buffered.start)
-                .saturating_mul(block_size);
+            let offset = bitmap.saturating_sub(buffered.start).saturating_mul(block_size);
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
             let end = start.saturating_add(usize::try_from(block_size).unwrap_or(0));
             self.map_group(*group, descriptor, buffer.get(start..end).unwrap_or_default());
@@ -266,8 +261,7 @@ impl<'a, D: ReadAt + ?Sized> Mapper<'a, D> {
 fn side_by_side(descriptors: &[Group], most: u64) -> Range<u64> {
     let mut bitmaps = descriptors
         .iter()
-        .map_while(|(_, descriptor)| descriptor.as_ref().ok().filter(|descriptor| !descriptor.uninitialised))
-        .map(|descriptor| descriptor.bitmap);
+        .map_while(|(_, descriptor)| descriptor.as_ref().ok()?.written_bitmap());
     let Some(start) = bitmaps.next() else { return 0..0 };
     let mut end = start.saturating_add(1);
     for bitmap in bitmaps {

@@ -86,10 +86,8 @@ impl Reader {
 /// Fills `buffer` with a chunk. The error comes with where the read began.
 pub(super) fn fill(input: &Input, chunk: &Chunk, buffer: &mut Buffer) -> std::result::Result<(), (u64, io::Error)> {
     let spans = spans(&chunk.ranges);
-    let (start, end) = match &spans[..] {
-        [] => (0, 0),
-        [first, .., last] | [first @ last] => (first.start, last.end),
-    };
+    let start = spans.first().map_or(0, |first| first.start);
+    let end = spans.last().map_or(0, |last| last.end);
     let bytes = buffer.zeros_but(start..end);
     for span in spans {
         let offset = chunk.offset.saturating_add(span.start as u64);
